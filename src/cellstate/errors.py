@@ -1,0 +1,81 @@
+"""Every exception that Cellstate raises on purpose, and the one form of its messages.
+
+    CellstateError
+    ├── InputError (ValueError)            what the caller gave cannot be used
+    │   ├── ShapeError (RuntimeError)      an array of the wrong shape, dtype or device
+    │   └── FrameError                     a data frame or file whose content cannot be used
+    ├── NotFittedError (AttributeError)    a method that needs `fit` was called before it
+    ├── ArtifactError (OSError)            a model folder cannot be read or written
+    ├── DownloadError (OSError)            a data set could not be fetched or verified
+    ├── MissingExtraError (ImportError)    an optional dependency is not installed
+    └── TrainingError (RuntimeError)       training cannot go on
+"""
+
+from __future__ import annotations
+
+import difflib
+from collections.abc import Iterable
+
+
+class CellstateError(Exception):
+    """Any error that Cellstate raises on purpose."""
+
+
+class InputError(CellstateError, ValueError):
+    """What the caller gave cannot be used."""
+
+
+class ShapeError(InputError, RuntimeError):
+    """An array has the wrong shape, dtype or device."""
+
+
+class FrameError(InputError):
+    """A data frame or file has content that cannot be used."""
+
+
+class NotFittedError(CellstateError, ValueError, AttributeError):
+    """A method that needs `fit` was called before it."""
+
+
+class ArtifactError(CellstateError, OSError):
+    """A model folder cannot be read or written."""
+
+
+class DownloadError(CellstateError, OSError):
+    """A data set could not be fetched or verified."""
+
+
+class MissingExtraError(CellstateError, ImportError):
+    """An optional dependency is not installed."""
+
+
+class TrainingError(CellstateError, RuntimeError):
+    """Training cannot go on."""
+
+
+def explain(where: str, must: str, given: str, do: str) -> str:
+    """Compose a message: what must hold, what was given, what to do.
+
+    Examples
+    --------
+    >>> explain("LSTM", "x must have 3 axes", "2", "Add the batch axis")
+    'LSTM: x must have 3 axes; got 2. Add the batch axis.'
+    """
+    return f"{where}: {must}; got {given}. {do.rstrip('.')}."
+
+
+def did_you_mean(name: str, choices: Iterable[str]) -> str:
+    """Offer the nearest valid choice, or list them all.
+
+    Examples
+    --------
+    >>> did_you_mean("msee", ["mse", "mae"])
+    "Did you mean 'mse'?"
+    >>> did_you_mean("huber", ["mse", "mae"])
+    "Choose from 'mse', 'mae'."
+    """
+    options = list(choices)
+    near = difflib.get_close_matches(name, options, n=1)
+    if near:
+        return f"Did you mean {near[0]!r}?"
+    return f"Choose from {', '.join(map(repr, options))}."

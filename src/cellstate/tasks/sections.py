@@ -1,0 +1,135 @@
+"""What an estimator has to show: plain data that the inspector turns into a page or a table.
+
+A section knows nothing of HTML or terminals. Arrays are NumPy; times are numbers or
+``datetime64``; levels are per cent.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass, field
+from typing import Any
+
+import numpy as np
+
+
+@dataclass(frozen=True)
+class Text:
+    """A paragraph; `tone` is "plain", "good" or "warning"."""
+
+    title: str
+    body: str
+    tone: str = "plain"
+
+
+@dataclass(frozen=True)
+class Facts:
+    """Name and value pairs, such as the data's fingerprint or how to reproduce the fit."""
+
+    title: str
+    rows: tuple[tuple[str, str], ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Table:
+    """Rows of numbers beside names; `best` maps a column to "min", "max" or a target value."""
+
+    title: str
+    columns: tuple[str, ...]
+    rows: tuple[tuple[Any, ...], ...]
+    best: dict[str, str | float] = field(default_factory=dict)
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Lines:
+    """Curves over one shared axis, such as losses over epochs."""
+
+    title: str
+    x: np.ndarray
+    curves: dict[str, np.ndarray]
+    x_label: str
+    y_label: str
+    log_y: bool = False
+    marks: tuple[tuple[float, str], ...] = ()  # vertical marks: position, label
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class ForecastPanel:
+    """One series: its past, the truth where known, the forecast and its intervals."""
+
+    name: str
+    past_times: np.ndarray  # (P,)
+    past: np.ndarray  # (P,), NaN where missing
+    times: np.ndarray  # (H,)
+    point: np.ndarray  # (H,)
+    bands: dict[float, tuple[np.ndarray, np.ndarray]]  # level in per cent -> (lower, upper)
+    truth: np.ndarray | None = None  # (H,)
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Forecasts:
+    """Forecast panels side by side: the best, the median and the worst series, say."""
+
+    title: str
+    panels: tuple[ForecastPanel, ...]
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Histogram:
+    """Counts of values between edges, such as residuals."""
+
+    title: str
+    edges: np.ndarray  # (N + 1,)
+    counts: np.ndarray  # (N,)
+    x_label: str
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Calibration:
+    """Nominal against observed shares, both in per cent."""
+
+    title: str
+    nominal: np.ndarray
+    observed: np.ndarray
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Gates:
+    """What the gates did over one window: activations in [0, 1] (g and c in their own range)."""
+
+    title: str
+    step_labels: tuple[str, ...]  # (T,)
+    gates: dict[str, np.ndarray]  # "i", "f", "g", "o", "c" -> (T, H)
+    signal: np.ndarray | None = None  # (T,), the input beside it
+    note: str = ""
+
+
+@dataclass(frozen=True)
+class Matrix:
+    """Counts or shares by row and column names, such as a confusion matrix."""
+
+    title: str
+    row_names: tuple[str, ...]
+    column_names: tuple[str, ...]
+    values: np.ndarray
+    row_label: str
+    column_label: str
+    note: str = ""
+
+
+Section = Text | Facts | Table | Lines | Forecasts | Histogram | Calibration | Gates | Matrix
+
+
+@dataclass(frozen=True)
+class Story:
+    """All that one fitted estimator has to show, in reading order."""
+
+    title: str
+    summary: str
+    sections: tuple[Section, ...]
