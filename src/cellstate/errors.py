@@ -1,5 +1,7 @@
 """Every exception that Cellstate raises on purpose, and the one form of its messages.
 
+The tree, with the built-in exceptions that each class also is::
+
     CellstateError
     ├── InputError (ValueError)            what the caller gave cannot be used
     │   ├── ShapeError (RuntimeError)      an array of the wrong shape, dtype or device
