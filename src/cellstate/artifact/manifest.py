@@ -8,7 +8,7 @@ from __future__ import annotations
 
 import hashlib
 import json
-from dataclasses import asdict, dataclass, field
+from dataclasses import dataclass, field
 from typing import Any, cast
 
 import cellstate
@@ -78,9 +78,9 @@ def encode(manifest: Manifest, tensors: TensorFile) -> bytes:
         "format_version": FORMAT,
         "written_by": cellstate.__version__,
     }
-    for part, value in asdict(manifest).items():
+    for part in _PARTS:
         try:
-            plain = strict_json.plain(value, part)
+            plain = strict_json.plain(getattr(manifest, part), part)
         except (ValueError, RecursionError) as problem:
             raise InputError(
                 explain(
