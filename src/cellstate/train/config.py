@@ -1,0 +1,192 @@
+"""How to train: every setting optional, so that a job can decide what the user leaves open."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass, fields, replace
+from pathlib import Path
+from typing import Any
+
+from cellstate.errors import InputError, did_you_mean, explain
+
+SCHEDULES = ("one_cycle", "cosine", "constant")
+PRECISIONS = ("auto", "float32", "bfloat16")
+
+
+@dataclass(frozen=True)
+class TrainConfig:
+    """Settings of one training; None leaves the choice to the job.
+
+    Parameters
+    ----------
+    epochs : int, optional
+        Passes over the training data, at least 1.
+    batch_size : int, optional
+        Rows in a batch, at least 1.
+    learning_rate : float, optional
+        Highest step size of AdamW, above 0; usually 1e-4 to 1e-2.
+    schedule : {"one_cycle", "cosine", "constant"}, optional
+        How the rate moves over the run: up and down again, down, or not at all.
+    weight_decay : float, optional
+        AdamW's decay of weight matrices (biases are spared), at least 0.
+    clip_norm : float, optional
+        Longest gradient that is applied, as the norm over all parameters, above 0;
+        ``math.inf`` does not clip.
+    patience : int, optional
+        Validations without improvement before training stops, at least 0; 0 never stops early.
+    valid_every : int, optional
+        Steps between two validations, at least 0; 0 validates at the end of every epoch.
+    average : float, optional
+        Decay per step of a moving average of the weights, in [0, 1). Where it is above 0, the
+        averaged weights are validated and kept instead of the raw ones.
+    precision : {"auto", "float32", "bfloat16"}, optional
+        "auto" computes in bfloat16 where a CUDA device supports it and in float32 elsewhere.
+    device : str, optional
+        "auto" (CUDA where there is one), "cpu", "cuda", "cuda:1", "mps".
+    time_limit_s : float, optional
+        Seconds after which training stops with the best weights so far, above 0. The schedule
+        is shortened to fit, so results under a limit depend on the machine's speed.
+    sanity : bool, optional
+        Whether to check the first batch, and that it can be overfitted, before training.
+    progress : bool, optional
+        Whether to show a progress bar; None shows it on a terminal only.
+    checkpoint : path, optional
+        File that holds an unfinished training. It is written at the ends of epochs, taken up
+        where it exists, and removed when training ends by itself.
+
+    Raises
+    ------
+    InputError
+        A value is of the wrong type or out of range.
+
+    Examples
+    --------
+    >>> TrainConfig(epochs=5).filled(epochs=20, learning_rate=1e-3).epochs
+    5
+    >>> TrainConfig(schedule="cosin")
+    Traceback (most recent call last):
+    ...
+    cellstate.errors.InputError: TrainConfig: schedule must be 'one_cycle', 'cosine' or \
+'constant'; got 'cosin'. Did you mean 'cosine'?.
+    """
+
+    epochs: int | None = None
+    batch_size: int | None = None
+    learning_rate: float | None = None
+    schedule: str | None = None
+    weight_decay: float | None = None
+    clip_norm: float | None = None
+    patience: int | None = None
+    valid_every: int | None = None
+    average: float | None = None
+    precision: str | None = None
+    device: str | None = None
+    time_limit_s: float | None = None
+    sanity: bool | None = None
+    progress: bool | None = None
+    checkpoint: str | Path | None = None
+
+    def __post_init__(self) -> None:
+        _whole(self, "epochs", at_least=1)
+        _whole(self, "batch_size", at_least=1)
+        _whole(self, "patience", at_least=0)
+        _whole(self, "valid_every", at_least=0)
+        _number(self, "learning_rate", above=0.0)
+        _number(self, "weight_decay", at_least=0.0)
+        _number(self, "clip_norm", above=0.0, infinite=True)
+        _number(self, "average", at_least=0.0, below=1.0)
+        _number(self, "time_limit_s", above=0.0)
+        _choice(self, "schedule", SCHEDULES)
+        _choice(self, "precision", PRECISIONS)
+        _kind(self, "device", (str,), "a device name such as 'cpu', or None")
+        _kind(self, "sanity", (bool,), "True, False or None")
+        _kind(self, "progress", (bool,), "True, False or None")
+        _kind(self, "checkpoint", (str, Path), "a path or None")
+
+    def filled(self, **defaults: Any) -> TrainConfig:
+        """Take `defaults` wherever this configuration says None.
+
+        Examples
+        --------
+        >>> TrainConfig(patience=3).filled(patience=8, epochs=40)  # doctest: +ELLIPSIS
+        TrainConfig(epochs=40, ..., patience=3, ...)
+        """
+        if unknown := set(defaults) - {f.name for f in fields(self)}:
+            raise TypeError(f"TrainConfig has no field {sorted(unknown)}")
+        return replace(
+            self, **{name: v for name, v in defaults.items() if getattr(self, name) is None}
+        )
+
+
+LOOP_DEFAULTS: dict[str, Any] = {
+    "epochs": 20,
+    "batch_size": 64,
+    "learning_rate": 2e-3,
+    "schedule": "one_cycle",
+    "weight_decay": 1e-2,
+    "clip_norm": 1.0,
+    "patience": 0,
+    "valid_every": 0,
+    "average": 0.0,
+    "precision": "auto",
+    "device": "auto",
+    "sanity": True,
+}
+"""What the loop takes where neither the user nor the job has decided."""
+
+
+def _fail(name: str, must: str, given: Any, do: str) -> InputError:
+    return InputError(explain("TrainConfig", f"{name} must be {must}", repr(given), do))
+
+
+def _kind(config: TrainConfig, name: str, kinds: tuple[type, ...], must: str) -> None:
+    value = getattr(config, name)
+    if value is not None and not isinstance(value, kinds):
+        raise _fail(name, must, value, "Leave it out to let the job decide")
+
+
+def _choice(config: TrainConfig, name: str, choices: tuple[str, ...]) -> None:
+    value = getattr(config, name)
+    if value is not None and value not in choices:
+        must = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
+        raise _fail(name, must, value, did_you_mean(str(value), choices))
+
+
+def _whole(config: TrainConfig, name: str, *, at_least: int) -> None:
+    value = getattr(config, name)
+    if value is None:
+        return
+    # NumPy integers come from searches over settings, so `int` alone would be too narrow.
+    whole = hasattr(type(value), "__index__") and not isinstance(value, bool)
+    if not whole or value < at_least:
+        do = f"Give {at_least} or more, or leave it out to let the job decide"
+        raise _fail(name, f"a whole number of at least {at_least}", value, do)
+
+
+def _number(
+    config: TrainConfig,
+    name: str,
+    *,
+    above: float | None = None,
+    at_least: float | None = None,
+    below: float | None = None,
+    infinite: bool = False,
+) -> None:
+    value = getattr(config, name)
+    if value is None:
+        return
+    number = hasattr(type(value), "__float__") and not isinstance(value, bool | str)
+    bounds: list[str] = []
+    holds = number and not math.isnan(value) and (infinite or not math.isinf(value))
+    if above is not None:
+        bounds.append(f"above {above:g}")
+        holds = holds and value > above
+    if at_least is not None:
+        bounds.append(f"of at least {at_least:g}")
+        holds = holds and value >= at_least
+    if below is not None:
+        bounds.append(f"below {below:g}")
+        holds = holds and value < below
+    if not holds:
+        must = "a number " + " and ".join(bounds)
+        raise _fail(name, must, value, "Give such a number or leave it out to let the job decide")

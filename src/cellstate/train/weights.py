@@ -1,0 +1,70 @@
+"""Copies of a model's weights: the best so far, the last good ones, their moving average."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from contextlib import contextmanager
+
+import torch
+
+
+def tensors_of(model: torch.nn.Module) -> list[torch.Tensor]:
+    """List the model's own parameters and buffers, without gradient history."""
+    return [t.detach() for t in (*model.parameters(), *model.buffers())]
+
+
+class Snapshot:
+    """A copy of some tensors that can be refreshed and put back in place."""
+
+    def __init__(self, tensors: list[torch.Tensor]) -> None:
+        self.copies = [tensor.clone() for tensor in tensors]
+
+    @torch.no_grad()
+    def take(self, tensors: list[torch.Tensor]) -> None:
+        """Remember the present values."""
+        _copy(self.copies, tensors)
+
+    @torch.no_grad()
+    def restore(self, tensors: list[torch.Tensor]) -> None:
+        """Write the remembered values back."""
+        _copy(tensors, self.copies)
+
+
+class Average:
+    """Exponential moving average of the weights.
+
+    The decay grows with the number of steps, min(decay, (1 + n) / (10 + n)), so that the first
+    weights are soon forgotten in a short training.
+    """
+
+    def __init__(self, tensors: list[torch.Tensor], decay: float) -> None:
+        self.decay = decay
+        self.steps = 0
+        self.means = [tensor.clone() for tensor in tensors]
+
+    @torch.no_grad()
+    def update(self, tensors: list[torch.Tensor]) -> None:
+        """Move towards the present values; whole-number buffers are taken over."""
+        self.steps += 1
+        share = 1.0 - min(self.decay, (1.0 + self.steps) / (10.0 + self.steps))
+        for mean, tensor in zip(self.means, tensors, strict=True):
+            if mean.is_floating_point():
+                mean.lerp_(tensor, share)
+            else:
+                mean.copy_(tensor)
+
+    @contextmanager
+    def swapped_in(self, tensors: list[torch.Tensor]) -> Iterator[None]:
+        """Let the model compute with the averaged weights inside the block."""
+        raw = Snapshot(tensors)
+        _copy(tensors, self.means)
+        try:
+            yield
+        finally:
+            raw.restore(tensors)
+
+
+@torch.no_grad()
+def _copy(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
+    for target, source in zip(targets, sources, strict=True):
+        target.copy_(source)
