@@ -128,12 +128,19 @@ def _typed(polars: Any, text: Any, filled: Any) -> Any:
 
 
 def _times(polars: Any, filled: Any, gaps: int) -> Any:
-    first = filled.drop_nulls()[0]
-    if not (first[:4].isdecimal() and len(first) >= len("2024-05")):
+    if not filled.drop_nulls()[0][:4].isdecimal():
         return None
-    zoned = filled.str.contains(r"(Z|[+-]\d\d:?\d\d)$").all() and len(first) > len("2024-05-01")
-    for dtype in (polars.Date, polars.Datetime("us", "UTC") if zoned else polars.Datetime("us")):
-        times = filled.str.strptime(dtype, strict=False)
+    zoned = filled.str.replace("Z$", "+0000")
+    for dtype, texts, form in (
+        (polars.Date, filled, "%Y-%m-%d"),
+        (polars.Datetime("us"), filled, "%Y-%m-%d %H:%M:%S%.f"),
+        (polars.Datetime("us"), filled, "%Y-%m-%dT%H:%M:%S%.f"),
+        (polars.Datetime("us"), filled, "%Y-%m-%d %H:%M"),
+        (polars.Datetime("us"), filled, "%Y-%m-%dT%H:%M"),
+        (polars.Datetime("us", "UTC"), zoned, "%Y-%m-%d %H:%M:%S%.f%z"),
+        (polars.Datetime("us", "UTC"), zoned, "%Y-%m-%dT%H:%M:%S%.f%z"),
+    ):
+        times = texts.str.strptime(dtype, form, strict=False)
         if times.null_count() == gaps:
             return times
     return None
