@@ -17,7 +17,7 @@ from cellstate.errors import TrainingError, explain
 from cellstate.train import device, sanity
 from cellstate.train.config import LOOP_DEFAULTS, TrainConfig
 from cellstate.train.good_state import GoodState
-from cellstate.train.optimizer import adamw, set_rate
+from cellstate.train.optimizer import AdamW
 from cellstate.train.pace import Pace
 from cellstate.train.progress import ProgressBar
 from cellstate.train.randomness import isolated
@@ -127,16 +127,13 @@ class _Training:
         self.config = config
         self.device = where
         self.precision = device.choose_precision(config.precision or "auto", where)
-        self.parameters = [p for p in model.parameters() if p.requires_grad]
-        self.optimizer = adamw(
-            model,
-            learning_rate=config.learning_rate or 0.0,
-            weight_decay=config.weight_decay or 0.0,
+        self.optimizer = AdamW(
+            model, rate=config.learning_rate or 0.0, weight_decay=config.weight_decay or 0.0
         )
         self.weights = tensors_of(model)
         self.average = Average(self.weights, config.average) if config.average else None
         self.best: Snapshot | None = None
-        self.good = GoodState(model, self.optimizer, self.average)
+        self.good = GoodState(self.weights, self.optimizer, self.average)
         self.watch = Watch(1 if where.type == "cpu" else READ_EVERY)
         self.rng = np.random.default_rng(seed)
         self.standing = Standing()
@@ -144,7 +141,7 @@ class _Training:
             seed=seed,
             device=str(where),
             precision=self.precision,
-            parameters=sum(p.numel() for p in self.parameters),
+            parameters=sum(p.numel() for p in self.optimizer.parameters),
             versions=versions(),
         )
         epoch_steps = task.steps_per_epoch()
@@ -170,7 +167,7 @@ class _Training:
         if self.best is not None:
             self.best.restore(self.weights)
         self.model.eval()
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.clear_gradients()
         self.record.seconds = self.pace.elapsed()
 
     def _epochs(self) -> None:
@@ -199,13 +196,15 @@ class _Training:
         """Move the weights by one batch; give the state for the next one."""
         at = self.standing
         at.done = max(at.done, at.step / max(1, self.pace.steps))
-        set_rate(self.optimizer, self._rate())
+        self.optimizer.rate = self._rate()
         tensors = device.to_device(batch, self.device)
         with device.autocast(self.device, self.precision):
             outcome = self.task.loss(self.model, tensors, state)
-        self.optimizer.zero_grad(set_to_none=True)
+        self.optimizer.clear_gradients()
         outcome.loss.backward()
-        norm = torch.nn.utils.clip_grad_norm_(self.parameters, self.config.clip_norm or math.inf)
+        norm = torch.nn.utils.clip_grad_norm_(
+            self.optimizer.parameters, self.config.clip_norm or math.inf
+        )
         self.optimizer.step()
         if self.average:
             self.average.update(self.weights)

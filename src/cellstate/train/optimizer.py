@@ -1,37 +1,109 @@
-"""AdamW over a model's trainable parameters."""
+"""AdamW over a model's trainable parameters.
+
+`torch.optim.AdamW` imports torch's compiler when it is first made, which takes longer than many a
+training (about two seconds); this one calls the same fused update without it.
+"""
 
 from __future__ import annotations
 
 import torch
+from torch.optim.adamw import adamw
 
 from cellstate.errors import TrainingError, explain
 
+BETAS = (0.9, 0.999)
+EPSILON = 1e-8
 
-def adamw(
-    model: torch.nn.Module, *, learning_rate: float, weight_decay: float
-) -> torch.optim.AdamW:
-    """Make the optimizer; biases and other vectors are spared the decay.
 
-    The fused form is two to four times faster than the others on the CPU too.
+class AdamW:
+    """Adam with decoupled weight decay; biases and other vectors are spared the decay.
+
+    Parameters
+    ----------
+    model : Module
+    rate : float
+        Step size; assign to `rate` to change it.
+    weight_decay : float
+
+    Raises
+    ------
+    TrainingError
+        Nothing in the model can be trained.
+
+    Examples
+    --------
+    >>> model = torch.nn.Linear(1, 1, bias=False)
+    >>> _ = model.weight.data.fill_(1.0)
+    >>> optimizer = AdamW(model, rate=0.1, weight_decay=0.0)
+    >>> model(torch.ones(1, 1)).sum().backward()
+    >>> optimizer.step()
+    >>> round(model.weight.item(), 4)
+    0.9
+
+    References
+    ----------
+    I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """
-    parameters = [p for p in model.parameters() if p.requires_grad]
-    if not parameters:
-        must = "a model needs at least one parameter that requires a gradient"
-        raise TrainingError(explain("train", must, "none", "Unfreeze a layer before training"))
-    groups = [
-        {"params": [p for p in parameters if p.ndim >= 2], "weight_decay": weight_decay},
-        {"params": [p for p in parameters if p.ndim < 2], "weight_decay": 0.0},
-    ]
-    fused = all(p.dtype.is_floating_point and p.device.type in _FUSED for p in parameters)
-    return torch.optim.AdamW(
-        [group for group in groups if group["params"]], lr=learning_rate, fused=fused
-    )
+
+    def __init__(self, model: torch.nn.Module, *, rate: float, weight_decay: float) -> None:
+        self.rate = rate
+        self.parameters = [p for p in model.parameters() if p.requires_grad]
+        if not self.parameters:
+            must = "a model needs at least one parameter that requires a gradient"
+            raise TrainingError(explain("train", must, "none", "Unfreeze a layer before training"))
+        matrices = [p for p in self.parameters if p.ndim >= 2]
+        vectors = [p for p in self.parameters if p.ndim < 2]
+        self._groups = [
+            _Group(parameters, decay)
+            for parameters, decay in ((matrices, weight_decay), (vectors, 0.0))
+            if parameters
+        ]
+
+    @torch.no_grad()
+    def step(self) -> None:
+        """Move the parameters along their gradients; those without one stay."""
+        for group in self._groups:
+            group.step(self.rate)
+
+    def clear_gradients(self) -> None:
+        """Forget all gradients."""
+        for parameter in self.parameters:
+            parameter.grad = None
+
+    @property
+    def tensors(self) -> list[torch.Tensor]:
+        """The moments and step counts of all parameters, in a fixed order."""
+        return [t for group in self._groups for t in (*group.means, *group.squares, *group.steps)]
 
 
-def set_rate(optimizer: torch.optim.Optimizer, rate: float) -> None:
-    """Set the step size of all groups."""
-    for group in optimizer.param_groups:
-        group["lr"] = rate
+class _Group:
+    """Parameters that share a decay, with their moments."""
 
+    def __init__(self, parameters: list[torch.nn.Parameter], decay: float) -> None:
+        self.parameters = parameters
+        self.decay = decay
+        self.means = [torch.zeros_like(p) for p in parameters]
+        self.squares = [torch.zeros_like(p) for p in parameters]
+        self.steps = [torch.zeros((), device=p.device) for p in parameters]
+        self._fused = all(p.device.type in ("cpu", "cuda", "mps") for p in parameters)
 
-_FUSED = ("cpu", "cuda", "mps")
+    def step(self, rate: float) -> None:
+        moved = [k for k, p in enumerate(self.parameters) if p.grad is not None]
+        if not moved:
+            return
+        adamw(
+            [self.parameters[k] for k in moved],
+            [grad for p in self.parameters if (grad := p.grad) is not None],
+            [self.means[k] for k in moved],
+            [self.squares[k] for k in moved],
+            [],
+            [self.steps[k] for k in moved],
+            fused=self._fused,
+            amsgrad=False,
+            beta1=BETAS[0],
+            beta2=BETAS[1],
+            lr=rate,
+            weight_decay=self.decay,
+            eps=EPSILON,
+            maximize=False,
+        )

@@ -14,7 +14,7 @@ import torch
 from cellstate.errors import TrainingError, explain
 from cellstate.train import device as devices
 from cellstate.train.config import LOOP_DEFAULTS, TrainConfig
-from cellstate.train.optimizer import adamw, set_rate
+from cellstate.train.optimizer import AdamW
 from cellstate.train.randomness import isolated
 from cellstate.train.task import Task
 
@@ -89,7 +89,7 @@ def learning_rate_range_test(
     where = devices.choose_device(settings.device or "auto")
     precision = devices.choose_precision(settings.precision or "auto", where)
     twin = copy.deepcopy(model).to(where).train()
-    optimizer = adamw(twin, learning_rate=lowest, weight_decay=settings.weight_decay or 0.0)
+    optimizer = AdamW(twin, rate=lowest, weight_decay=settings.weight_decay or 0.0)
     rng = np.random.default_rng(seed)
     rates: list[float] = []
     losses: list[float] = []
@@ -97,7 +97,7 @@ def learning_rate_range_test(
     with isolated(seed, where):
         for k, batch in enumerate(itertools.islice(_endless(task, rng), steps)):
             rate = lowest * (highest / lowest) ** (k / (steps - 1))
-            set_rate(optimizer, rate)
+            optimizer.rate = rate
             with devices.autocast(where, precision):
                 loss = task.loss(twin, devices.to_device(batch, where), None).loss
             if not math.isfinite(float(loss)):
@@ -107,9 +107,9 @@ def learning_rate_range_test(
             losses.append(mean / (1.0 - SMOOTHING ** (k + 1)))
             if losses[-1] > losses[0] + DIVERGED * (losses[0] - min(losses)) + 1.0:
                 break
-            optimizer.zero_grad(set_to_none=True)
+            optimizer.clear_gradients()
             loss.backward()
-            torch.nn.utils.clip_grad_norm_(twin.parameters(), settings.clip_norm or math.inf)
+            torch.nn.utils.clip_grad_norm_(optimizer.parameters, settings.clip_norm or math.inf)
             optimizer.step()
     if len(rates) < 3:
         must = "the loss must be finite for the first rates"

@@ -13,7 +13,7 @@ import torch
 from cellstate.errors import TrainingError, explain
 from cellstate.train import device as devices
 from cellstate.train.config import TrainConfig
-from cellstate.train.optimizer import adamw
+from cellstate.train.optimizer import AdamW
 from cellstate.train.randomness import isolated
 from cellstate.train.task import Batch, Task
 from cellstate.train.warning import TrainingWarning
@@ -82,13 +82,13 @@ def check(
 
 def _overfit(twin: torch.nn.Module, loss: Any, config: TrainConfig, steps: int) -> float:
     """Take a few steps on one batch; give the lowest loss seen on the way."""
-    optimizer = adamw(twin, learning_rate=config.learning_rate or 1e-3, weight_decay=0.0)
+    optimizer = AdamW(twin, rate=config.learning_rate or 1e-3, weight_decay=0.0)
     lowest = math.inf
     for _ in range(steps):
         twin.train()
-        optimizer.zero_grad(set_to_none=True)
+        optimizer.clear_gradients()
         loss().backward()
-        torch.nn.utils.clip_grad_norm_(twin.parameters(), config.clip_norm or math.inf)
+        torch.nn.utils.clip_grad_norm_(optimizer.parameters, config.clip_norm or math.inf)
         optimizer.step()
         twin.eval()
         with torch.no_grad():

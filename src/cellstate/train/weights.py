@@ -6,6 +6,7 @@ from collections.abc import Iterator
 from contextlib import contextmanager
 
 import torch
+from torch.optim.swa_utils import get_ema_multi_avg_fn
 
 
 def tensors_of(model: torch.nn.Module) -> list[torch.Tensor]:
@@ -47,10 +48,12 @@ class Average:
         """Move towards the present values; whole-number buffers are taken over."""
         self.steps += 1
         share = 1.0 - min(self.decay, (1.0 + self.steps) / (10.0 + self.steps))
-        for mean, tensor in zip(self.means, tensors, strict=True):
-            if mean.is_floating_point():
-                mean.lerp_(tensor, share)
-            else:
+        pairs = list(zip(self.means, tensors, strict=True))
+        means = [mean for mean, _ in pairs if mean.is_floating_point()]
+        values = [tensor for mean, tensor in pairs if mean.is_floating_point()]
+        _move_towards(means, values, share)
+        for mean, tensor in pairs:
+            if not mean.is_floating_point():
                 mean.copy_(tensor)
 
     @contextmanager
@@ -68,3 +71,8 @@ class Average:
 def _copy(targets: list[torch.Tensor], sources: list[torch.Tensor]) -> None:
     for target, source in zip(targets, sources, strict=True):
         target.copy_(source)
+
+
+def _move_towards(means: list[torch.Tensor], values: list[torch.Tensor], share: float) -> None:
+    # swa_utils' function makes one call for all tensors, several times faster than one for each.
+    get_ema_multi_avg_fn(1.0 - share)(means, values, 0)
