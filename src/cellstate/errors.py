@@ -5,6 +5,7 @@ The tree, with the built-in exceptions that each class also is::
     CellstateError
     ├── InputError (ValueError)            what the caller gave cannot be used
     │   ├── ShapeError (RuntimeError)      an array of the wrong shape, dtype or device
+    │   ├── ArgumentTypeError (TypeError)  an argument of the wrong type
     │   └── FrameError                     a data frame or file whose content cannot be used
     ├── NotFittedError (AttributeError)    a method that needs `fit` was called before it
     ├── ArtifactError (OSError)            a model folder cannot be read or written
@@ -29,6 +30,10 @@ class InputError(CellstateError, ValueError):
 
 class ShapeError(InputError, RuntimeError):
     """An array has the wrong shape, dtype or device."""
+
+
+class ArgumentTypeError(InputError, TypeError):
+    """An argument has the wrong type."""
 
 
 class FrameError(InputError):

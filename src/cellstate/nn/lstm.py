@@ -1,0 +1,359 @@
+"""The LSTM layer: a drop-in for `torch.nn.LSTM` with what that layer lacks."""
+
+from __future__ import annotations
+
+import warnings
+from collections.abc import Callable, Sequence
+from typing import Any, Literal, Self, overload
+
+import torch
+from torch import Tensor, nn
+from torch.nn.utils.rnn import PackedSequence
+
+from cellstate.nn import initial, options, sequences
+from cellstate.nn.initial import ForgetBias
+from cellstate.ops import checks, cudnn
+from cellstate.ops.backends import check_name
+from cellstate.ops.lstm import run, zero_state
+from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands
+
+
+class LSTM(nn.Module):
+    r"""A stack of long short-term memory layers over sequences.
+
+    Constructor, call, parameters and results are those of `torch.nn.LSTM`, and state dicts load
+    both ways; the keyword-only arguments are additions. Equations: `cellstate.ops.reference`.
+
+    Parameters
+    ----------
+    input_size : int
+        Features I of the input at each step.
+    hidden_size : int
+        Units H of each layer.
+    num_layers : int
+        Layers L on top of each other.
+    bias : bool
+        Whether the gates have biases.
+    batch_first : bool
+        Whether input and output are (batch, time, features) instead of (time, batch, features).
+        States are not affected.
+    dropout : float
+        Share of outputs zeroed between layers in training, in 0 … 1.
+    bidirectional : bool
+        Whether each layer also runs from the end to the start (D = 2); outputs are concatenated.
+    proj_size : int
+        Size P that the output of each cell is projected to; 0 for no projection (P = H).
+    device : torch.device, optional
+        Where the parameters are made.
+    dtype : torch.dtype, optional
+        Their type.
+    learn_initial_state : bool
+        Make the state before the first step, and after a reset, a parameter that starts at zero:
+        `initial_h` (L·D, P) and `initial_c` (L·D, H). A given `hx` overrules it before the first
+        step.
+    forget_bias : float or "chrono", optional
+        The forget gate's bias at the start of training (the sum of both bias vectors). ``"chrono"``
+        spreads the units' time scales up to `chrono_max_steps`, and sets the input gate's bias too.
+    chrono_max_steps : int, optional
+        Longest dependency to bridge, in steps; for ``forget_bias="chrono"``.
+    backend : str
+        What computes: ``"auto"`` for the first that can, or a name from `cellstate doctor`.
+
+    Raises
+    ------
+    InputError, ArgumentTypeError
+        An argument is out of range or of the wrong type.
+
+    Warns
+    -----
+    UserWarning
+        Dropout is asked for with a single layer, where there is nothing between layers.
+
+    Examples
+    --------
+    >>> import torch
+    >>> layer = LSTM(3, 4, num_layers=2, batch_first=True)
+    >>> y, (h, c) = layer(torch.zeros(2, 5, 3))
+    >>> y.shape, h.shape
+    (torch.Size([2, 5, 4]), torch.Size([2, 2, 4]))
+
+    Sequences of different lengths need no packing:
+
+    >>> y, (h, c) = layer(torch.ones(2, 5, 3), lengths=[5, 2])
+    >>> bool((y[1, 2:] == 0).all()), bool((h[-1, 1] == y[1, 1]).all())
+    (True, True)
+    """
+
+    forget_bias: ForgetBias
+    initial_h: nn.Parameter | None
+    initial_c: nn.Parameter | None
+
+    def __init__(
+        self,
+        input_size: int,
+        hidden_size: int,
+        num_layers: int = 1,
+        bias: bool = True,
+        batch_first: bool = False,
+        dropout: float = 0.0,
+        bidirectional: bool = False,
+        proj_size: int = 0,
+        device: torch.device | str | int | None = None,
+        dtype: torch.dtype | None = None,
+        *,
+        learn_initial_state: bool = False,
+        forget_bias: ForgetBias = None,
+        chrono_max_steps: int | None = None,
+        backend: str = "auto",
+    ) -> None:
+        super().__init__()
+        options.check_sizes(input_size, hidden_size, num_layers, proj_size)
+        options.check_flags(bias=bias, batch_first=batch_first)
+        check_name("LSTM", backend)
+        self.input_size = input_size
+        self.hidden_size = hidden_size
+        self.num_layers = num_layers
+        self.bias = bias
+        self.batch_first = batch_first
+        self.dropout = checks.check_rate("LSTM", dropout)
+        self.bidirectional = bidirectional
+        self.proj_size = proj_size
+        self.learn_initial_state = learn_initial_state
+        self.forget_bias = options.check_forget_bias(forget_bias, chrono_max_steps, bias=bias)
+        self.chrono_max_steps = chrono_max_steps
+        self.backend = backend
+        if dropout > 0 and num_layers == 1:
+            warnings.warn(
+                "dropout option adds dropout after all but last recurrent layer, so non-zero "
+                f"dropout expects num_layers greater than 1, but got dropout={dropout} and "
+                f"num_layers={num_layers}",
+                stacklevel=2,
+            )
+        self._make_parameters(device, dtype)
+        self.flatten_parameters()
+        self.reset_parameters()
+
+    @property
+    def _directions(self) -> int:
+        return 2 if self.bidirectional else 1
+
+    @property
+    def _state_sizes(self) -> tuple[int, int]:
+        """Give the sizes of h and c: P and H."""
+        return self.proj_size or self.hidden_size, self.hidden_size
+
+    def _make_parameters(
+        self, device: torch.device | str | int | None, dtype: torch.dtype | None
+    ) -> None:
+        """Register the parameters in torch's order and under torch's names, then our own."""
+        gates, (output_size, cell_size) = 4 * self.hidden_size, self._state_sizes
+        self._names: list[tuple[str | None, ...]] = []
+        for layer in range(self.num_layers):
+            inputs = self.input_size if layer == 0 else output_size * self._directions
+            sizes: dict[str, tuple[int, ...]] = {
+                "weight_ih": (gates, inputs),
+                "weight_hh": (gates, output_size),
+            }
+            if self.bias:
+                sizes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
+            if self.proj_size:
+                sizes["weight_hr"] = (self.proj_size, self.hidden_size)
+            for suffix in ("", "_reverse")[: self._directions]:
+                for name, size in sizes.items():
+                    parameter = nn.Parameter(torch.empty(size, device=device, dtype=dtype))
+                    self.register_parameter(f"{name}_l{layer}{suffix}", parameter)
+                self._names.append(
+                    tuple(
+                        f"{name}_l{layer}{suffix}" if name in sizes else None
+                        for name in CellWeights._fields
+                    )
+                )
+        for name, size in (("initial_h", output_size), ("initial_c", cell_size)):
+            shape = (self.num_layers * self._directions, size)
+            self.register_parameter(
+                name,
+                nn.Parameter(torch.empty(shape, device=device, dtype=dtype))
+                if self.learn_initial_state
+                else None,
+            )
+
+    def reset_parameters(self) -> None:
+        """Draw the parameters anew; equal seeds give those of `torch.nn.LSTM`."""
+        cells = self._weights()
+        initial.fill_uniform((t for cell in cells for t in cell if t is not None), self.hidden_size)
+        if self.forget_bias is not None:
+            for cell in cells:
+                initial.fill_gate_biases(cell, self.forget_bias, self.chrono_max_steps or 0)
+        for parameter in (self.initial_h, self.initial_c):
+            if parameter is not None:
+                nn.init.zeros_(parameter)
+
+    def _weights(self) -> tuple[CellWeights, ...]:
+        """Look the parameters up by name, as they are now: they may be replaced at any time."""
+        return tuple(CellWeights(*map(self._parameter, names)) for names in self._names)
+
+    def _parameter(self, name: str | None) -> Any:
+        return None if name is None else getattr(self, name)
+
+    @property
+    def all_weights(self) -> list[list[nn.Parameter]]:
+        """The parameters of each layer and direction."""
+        return [[getattr(self, name) for name in names if name] for names in self._names]
+
+    def flatten_parameters(self) -> None:
+        """Lay the parameters side by side in memory, as cuDNN wants them; elsewhere do nothing."""
+        cudnn.flatten(
+            [weight for cell in self.all_weights for weight in cell],
+            per_cell=len(self.all_weights[0]),
+            input_size=self.input_size,
+            hidden_size=self.hidden_size,
+            proj_size=self.proj_size,
+            layers=self.num_layers,
+            directions=self._directions,
+        )
+
+    def _apply(self, fn: Callable[[Tensor], Tensor], recurse: bool = True) -> Self:
+        """Flatten again after a move to another device or dtype."""
+        super()._apply(fn, recurse)
+        self.flatten_parameters()
+        return self
+
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        hx: tuple[Tensor, Tensor] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | int | None = None,
+        reset: Tensor | None = None,
+        trace: Literal[False] = False,
+    ) -> tuple[Tensor, LSTMState]: ...
+
+    @overload
+    def forward(
+        self,
+        input: Tensor,
+        hx: tuple[Tensor, Tensor] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | int | None = None,
+        reset: Tensor | None = None,
+        trace: Literal[True],
+    ) -> tuple[Tensor, LSTMState, LSTMTrace]: ...
+
+    @overload
+    def forward(
+        self,
+        input: PackedSequence,
+        hx: tuple[Tensor, Tensor] | None = None,
+        *,
+        trace: Literal[False] = False,
+    ) -> tuple[PackedSequence, LSTMState]: ...
+
+    @overload
+    def forward(
+        self,
+        input: PackedSequence,
+        hx: tuple[Tensor, Tensor] | None = None,
+        *,
+        trace: Literal[True],
+    ) -> tuple[PackedSequence, LSTMState, LSTMTrace]: ...
+
+    def forward(
+        self,
+        input: Tensor | PackedSequence,
+        hx: tuple[Tensor, Tensor] | None = None,
+        *,
+        lengths: Tensor | Sequence[int] | int | None = None,
+        reset: Tensor | None = None,
+        trace: bool = False,
+    ) -> Any:
+        """Run over sequences.
+
+        Parameters
+        ----------
+        input : Tensor or PackedSequence
+            (time, batch, I), (batch, time, I) with `batch_first`, (time, I) for one sequence, or
+            packed.
+        hx : pair of Tensor, optional
+            State (h_0, c_0) before the first step, (L·D, batch, P) and (L·D, batch, H), without the
+            batch axis for one sequence. By default zero, or the learned initial state.
+        lengths : tensor or sequence of int, optional
+            Valid steps of each row, zero allowed; one integer for one sequence. Outputs beyond are
+            zero, final states are those at the length (the initial state for zero), the reverse
+            direction runs over the valid steps.
+        reset : Tensor, optional
+            Bool mask in the layout of the input's first two axes. Before a marked step the state
+            becomes zero, or the learned initial state, in each direction before that direction
+            takes the step. In the padding it does nothing.
+        trace : bool
+            Return gates and cell states too.
+
+        Returns
+        -------
+        output : Tensor or PackedSequence
+            (time, batch, D·P) in the input's form.
+        state : LSTMState
+            (h_n, c_n), in the form of `hx`.
+        trace : LSTMTrace
+            Only with ``trace=True``: i, f, g, o and c, each (L, D, time, batch, H), with time and
+            batch as in the input; padded, in the order before packing, for packed input.
+
+        Raises
+        ------
+        ShapeError, ArgumentTypeError, InputError
+            An argument has the wrong shape, dtype, device, type or values, or the backend that was
+            named cannot run the call.
+        """
+        form = sequences.read(
+            "LSTM",
+            input,
+            features=self.input_size,
+            batch_first=self.batch_first,
+            lengths=lengths,
+            reset=reset,
+        )
+        weights = self._weights()
+        checks.check_like("LSTM", "the parameters", weights[0].weight_ih, form.x)
+        state = sequences.read_state("LSTM", hx, form, len(weights), self._state_sizes)
+        start = None
+        if self.initial_h is not None and self.initial_c is not None:
+            start = LSTMState(self.initial_h, self.initial_c)
+        batch = form.x.shape[1]
+        if state is None and start is not None:
+            state = LSTMState(*(s[:, None].expand(-1, batch, -1) for s in start))
+        elif state is None:
+            state = zero_state(form.x, len(weights), batch, *self._state_sizes)
+        result = run(
+            Operands(
+                form.x,
+                state,
+                weights,
+                form.lengths,
+                form.reset,
+                None if form.reset is None else start,
+            ),
+            directions=self._directions,
+            dropout=self.dropout if self.training else 0.0,
+            trace=trace,
+            backend=self.backend,
+        )
+        answer = sequences.write(result, form, batch_first=self.batch_first)
+        return answer if trace else answer[:2]
+
+    def extra_repr(self) -> str:
+        """Show the sizes, and what differs from the defaults."""
+        defaults = {
+            "proj_size": 0,
+            "num_layers": 1,
+            "bias": True,
+            "batch_first": False,
+            "dropout": 0,
+            "bidirectional": False,
+            "learn_initial_state": False,
+            "forget_bias": None,
+            "chrono_max_steps": None,
+            "backend": "auto",
+        }
+        shown = {name: getattr(self, name) for name in defaults}
+        options = [f"{n}={v}" for n, v in shown.items() if v != defaults[n]]
+        return ", ".join([f"{self.input_size}, {self.hidden_size}", *options])

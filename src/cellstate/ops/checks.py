@@ -1,0 +1,149 @@
+"""What must hold of the operands of a recurrence, checked once, at the public edge.
+
+Both edges use these checks, `cellstate.ops.lstm` and `cellstate.nn.LSTM`, each with its own name
+and its own order of axes.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Sequence
+
+import torch
+from torch import Tensor
+
+from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
+
+
+def describe(value: object) -> str:
+    """Describe what was given: shape, dtype and device of a tensor, the type of anything else.
+
+    Examples
+    --------
+    >>> describe(torch.zeros(2, 3))
+    '(2, 3), float32 on cpu'
+    >>> describe([1])
+    'list'
+    """
+    if not isinstance(value, Tensor):
+        return type(value).__name__
+    dtype = str(value.dtype).removeprefix("torch.")
+    return f"{tuple(value.shape)}, {dtype} on {value.device}"
+
+
+def check_tensor(where: str, name: str, value: object, form: str) -> Tensor:
+    """Require a tensor of a floating dtype."""
+    if not isinstance(value, Tensor):
+        raise ArgumentTypeError(
+            explain(
+                where, f"{name} must be a tensor {form}", describe(value), "Use torch.as_tensor"
+            )
+        )
+    if not value.is_floating_point():
+        raise ShapeError(
+            explain(
+                where,
+                f"{name} must be a tensor {form} of a floating dtype",
+                describe(value),
+                "Convert it with .float()",
+            )
+        )
+    return value
+
+
+def check_input(where: str, x: object, axes: str, features: int) -> Tensor:
+    """Require an input of three axes, two of which `axes` names, the last of `features`."""
+    form = f"({axes}, input={features})"
+    x = check_tensor(where, "x", x, form)
+    if x.dim() != 3 or x.shape[-1] != features:
+        do = (
+            f"Build the layer with input_size={x.shape[-1]} or project x to {features} features"
+            if x.dim() == 3
+            else "Add the missing axis with x.unsqueeze or merge those that are too many"
+        )
+        raise ShapeError(explain(where, f"x must be {form}", describe(x), do))
+    return x
+
+
+def check_like(where: str, name: str, value: Tensor, x: Tensor, *, dtype: bool = True) -> None:
+    """Require the device of the input, and its dtype unless autocast will convert."""
+    if value.device != x.device:
+        raise ShapeError(
+            explain(
+                where,
+                f"x and {name} must be on one device",
+                f"x on {x.device}, {name} on {value.device}",
+                "Move one of them with .to(device)",
+            )
+        )
+    if dtype and value.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+        raise ShapeError(
+            explain(
+                where,
+                f"x and {name} must have one dtype",
+                f"x of {x.dtype}, {name} of {value.dtype}",
+                f"Convert x with x.to({value.dtype}) or the layer with .to({x.dtype})",
+            )
+        )
+
+
+def check_shape(where: str, name: str, value: Tensor, axes: str, sizes: Sequence[int]) -> None:
+    """Require sizes, whose meaning `axes` names."""
+    if tuple(value.shape) != tuple(sizes):
+        raise ShapeError(
+            explain(
+                where,
+                f"{name} must be ({axes}) = {tuple(sizes)}",
+                describe(value),
+                f"Give {name} these sizes, or build the layer for the ones it has",
+            )
+        )
+
+
+def check_lengths(where: str, lengths: object, batch: int, steps: int) -> Tensor:
+    """Require one number of valid steps for each row.
+
+    Returns
+    -------
+    Tensor
+        (B,) int64 on the CPU.
+    """
+    must = f"lengths must be {batch} integers (one a row), each in 0 … {steps} (the time steps)"
+    do = "Count the valid steps of each row, zero included"
+    try:
+        given = torch.as_tensor(lengths)
+    except (TypeError, ValueError, RuntimeError) as problem:
+        raise ArgumentTypeError(explain(where, must, describe(lengths), do)) from problem
+    integral = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
+    if not (integral or given.numel() == 0) or given.shape != (batch,):
+        raise ShapeError(explain(where, must, describe(given), do))
+    counts = given.detach().to("cpu", torch.int64)
+    low, high = (int(counts.min()), int(counts.max())) if batch else (0, 0)
+    if low < 0 or high > steps:
+        raise InputError(explain(where, must, f"a length of {low if low < 0 else high}", do))
+    return counts
+
+
+def check_reset(where: str, reset: object, axes: str, sizes: Sequence[int], x: Tensor) -> Tensor:
+    """Require a mask over the first two axes of the input."""
+    must = f"reset must be a bool tensor ({axes}) = {tuple(sizes)}"
+    do = "Mark with True the steps before which the state starts anew"
+    if not isinstance(reset, Tensor):
+        raise ArgumentTypeError(explain(where, must, describe(reset), do))
+    if reset.dtype != torch.bool or tuple(reset.shape) != tuple(sizes):
+        raise ShapeError(explain(where, must, describe(reset), do))
+    check_like(where, "reset", reset, x, dtype=False)
+    return reset
+
+
+def check_rate(where: str, rate: object) -> float:
+    """Require a share in 0 … 1."""
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate <= 1:
+        raise InputError(
+            explain(
+                where,
+                "dropout must be a number in 0 … 1, the share of elements that are zeroed",
+                repr(rate),
+                "Use 0 for none",
+            )
+        )
+    return float(rate)

@@ -1,0 +1,205 @@
+"""What a recurrence is made of: its operands, the facts about them, and what can run it.
+
+Axes: T time, B batch, I input, H hidden, G = 4H gates, P what a layer puts out (the projection's
+size, or H without one), L layers, D directions. States and weights of a stack are ordered layer by
+layer, forward before reverse, as in `torch.nn.LSTM`.
+"""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Sequence
+from dataclasses import dataclass
+from typing import Any, NamedTuple, cast
+
+import torch
+from torch import Tensor
+
+
+class LSTMState(NamedTuple):
+    """The memory of a stack between two steps: h (L·D, B, P) and c (L·D, B, H)."""
+
+    h: Tensor
+    c: Tensor
+
+
+class LSTMTrace(NamedTuple):
+    """What each cell did at each step: gate activations and cell states, each (L, D, T, B, H).
+
+    `i`, `f` and `o` lie in (0, 1), `g` in (-1, 1); `c` is the cell state after the step. Padding
+    holds zeros.
+    """
+
+    i: Tensor
+    f: Tensor
+    g: Tensor
+    o: Tensor
+    c: Tensor
+
+
+class LSTMResult(NamedTuple):
+    """Outputs (T, B, D·P), the state after the last step, and the trace if it was asked for."""
+
+    y: Tensor
+    state: LSTMState
+    trace: LSTMTrace | None
+
+
+class CellWeights(NamedTuple):
+    """The parameters of one layer in one direction, with the names of `torch.nn.LSTM`.
+
+    `weight_ih` (4H, I), `weight_hh` (4H, P), `bias_ih` and `bias_hh` (4H,) or None, `weight_hr`
+    (P, H) or None. Gates are stacked in the order i, f, g, o.
+    """
+
+    weight_ih: Tensor
+    weight_hh: Tensor
+    bias_ih: Tensor | None = None
+    bias_hh: Tensor | None = None
+    weight_hr: Tensor | None = None
+
+
+@dataclass(frozen=True, slots=True)
+class Operands:
+    """Everything that a backend reads, checked already.
+
+    Parameters
+    ----------
+    x : Tensor
+        Input (T, B, I).
+    state : LSTMState
+        State before the first step.
+    weights : tuple of CellWeights
+        L·D cells.
+    lengths : Tensor, optional
+        Valid steps of each row, (B,) int64 on the CPU, each in 0 … T.
+    reset : Tensor, optional
+        (T, B) bool on the device of `x`: where the state starts anew before the step.
+    start : LSTMState, optional
+        What the state becomes there, h (L·D, P) and c (L·D, H); zero without it.
+    """
+
+    x: Tensor
+    state: LSTMState
+    weights: tuple[CellWeights, ...]
+    lengths: Tensor | None = None
+    reset: Tensor | None = None
+    start: LSTMState | None = None
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """List the differentiable tensors, in the order that `of_tensors` takes."""
+        start = (None, None) if self.start is None else self.start
+        return (self.x, *self.state, *start, *(t for cell in self.weights for t in cell))
+
+    @classmethod
+    def of_tensors(
+        cls, tensors: Sequence[Tensor | None], *, lengths: Tensor | None, reset: Tensor | None
+    ) -> Operands:
+        """Build operands from what `tensors` lists and from what has no gradient."""
+        x, h, c, start_h, start_c, *flat = cast("Sequence[Any]", tensors)
+        start = None if start_h is None else LSTMState(start_h, start_c)
+        width = len(CellWeights._fields)
+        cells = (CellWeights(*flat[k : k + width]) for k in range(0, len(flat), width))
+        return cls(x, LSTMState(h, c), tuple(cells), lengths, reset, start)
+
+    def layer(self, x: Tensor, first: int, end: int) -> Operands:
+        """Keep the cells `first` … `end - 1`, with `x` as their input."""
+        cut = slice(first, end)
+        start = None if self.start is None else LSTMState(*(s[cut] for s in self.start))
+        state = LSTMState(*(s[cut] for s in self.state))
+        return Operands(x, state, self.weights[cut], self.lengths, self.reset, start)
+
+
+@dataclass(frozen=True, slots=True)
+class Problem:
+    """The facts by which a backend is chosen; sizes as in this module's head."""
+
+    device: str
+    dtype: torch.dtype
+    steps: int
+    batch: int
+    input_size: int
+    hidden_size: int
+    proj_size: int = 0
+    layers: int = 1
+    directions: int = 1
+    bias: bool = True
+    lengths: bool = False
+    reset: bool = False
+    trace: bool = False
+    needs_grad: bool = False
+
+    @classmethod
+    def of(cls, operands: Operands, *, directions: int, trace: bool) -> Problem:
+        """Read the facts off the operands."""
+        x = operands.x
+        steps, batch, input_size = x.shape
+        cell = operands.weights[0]
+        return cls(
+            device=x.device.type,
+            dtype=x.dtype,
+            steps=steps,
+            batch=batch,
+            input_size=input_size,
+            hidden_size=cell.weight_hh.shape[0] // 4,
+            proj_size=0 if cell.weight_hr is None else cell.weight_hr.shape[0],
+            layers=len(operands.weights) // directions,
+            directions=directions,
+            bias=cell.bias_ih is not None,
+            lengths=operands.lengths is not None,
+            reset=operands.reset is not None,
+            trace=trace,
+            needs_grad=torch.is_grad_enabled()
+            and any(t is not None and t.requires_grad for t in operands.tensors()),
+        )
+
+
+class Forward(NamedTuple):
+    """What a backend's forward pass gives: the result, and what its backward pass wants back."""
+
+    result: LSTMResult
+    saved: tuple[Tensor, ...] = ()
+
+
+class Cotangents(NamedTuple):
+    """Gradients of a scalar with respect to a result; no trace where none was asked for or used."""
+
+    y: Tensor
+    state: LSTMState
+    trace: LSTMTrace | None
+
+
+@dataclass(frozen=True, slots=True)
+class Backend:
+    """One way to run the recurrence.
+
+    Parameters
+    ----------
+    name : str
+        What a user types to ask for it.
+    why_not : callable
+        `why_not(problem)` says in one sentence why this backend cannot run the problem, or None.
+    forward : callable
+        `forward(problem, operands)`. Without a `backward` it must leave its work to autograd.
+    backward : callable, optional
+        `backward(problem, operands, saved, cotangents)` gives one gradient, or None where it is not
+        wanted (the operand's `requires_grad` is False), for each of `operands.tensors()`. Where
+        it is given, `forward` runs outside autograd.
+    step : callable, optional
+        A quicker `forward` for a single time step without gradient.
+    exact_rows : bool
+        Each row's sums are added in one order, whatever the batch: a row's result is bitwise the
+        same in any company.
+    """
+
+    name: str
+    why_not: Callable[[Problem], str | None]
+    forward: Callable[[Problem, Operands], Forward]
+    backward: (
+        Callable[
+            [Problem, Operands, tuple[Tensor, ...], Cotangents],
+            tuple[Tensor | None, ...],
+        ]
+        | None
+    ) = None
+    step: Callable[[Problem, Operands], Forward] | None = None
+    exact_rows: bool = False
