@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass, fields, replace
+from numbers import Integral, Real
 from pathlib import Path
 from typing import Any
 
@@ -140,25 +141,24 @@ def _fail(name: str, must: str, given: Any, do: str) -> InputError:
 
 
 def _kind(config: TrainConfig, name: str, kinds: tuple[type, ...], must: str) -> None:
-    value = getattr(config, name)
+    value: object = getattr(config, name)
     if value is not None and not isinstance(value, kinds):
         raise _fail(name, must, value, "Leave it out to let the job decide")
 
 
 def _choice(config: TrainConfig, name: str, choices: tuple[str, ...]) -> None:
-    value = getattr(config, name)
+    value: object = getattr(config, name)
     if value is not None and value not in choices:
         must = ", ".join(map(repr, choices[:-1])) + f" or {choices[-1]!r}"
         raise _fail(name, must, value, did_you_mean(str(value), choices))
 
 
 def _whole(config: TrainConfig, name: str, *, at_least: int) -> None:
-    value = getattr(config, name)
+    value: object = getattr(config, name)
     if value is None:
         return
     # NumPy integers come from searches over settings, so `int` alone would be too narrow.
-    whole = hasattr(type(value), "__index__") and not isinstance(value, bool)
-    if not whole or value < at_least:
+    if isinstance(value, bool) or not isinstance(value, Integral) or int(value) < at_least:
         do = f"Give {at_least} or more, or leave it out to let the job decide"
         raise _fail(name, f"a whole number of at least {at_least}", value, do)
 
@@ -167,26 +167,24 @@ def _number(
     config: TrainConfig,
     name: str,
     *,
-    above: float | None = None,
-    at_least: float | None = None,
-    below: float | None = None,
+    above: float = -math.inf,
+    at_least: float = -math.inf,
+    below: float = math.inf,
     infinite: bool = False,
 ) -> None:
-    value = getattr(config, name)
+    value: object = getattr(config, name)
     if value is None:
         return
-    number = hasattr(type(value), "__float__") and not isinstance(value, bool | str)
-    bounds: list[str] = []
-    holds = number and not math.isnan(value) and (infinite or not math.isinf(value))
-    if above is not None:
-        bounds.append(f"above {above:g}")
-        holds = holds and value > above
-    if at_least is not None:
-        bounds.append(f"of at least {at_least:g}")
-        holds = holds and value >= at_least
-    if below is not None:
-        bounds.append(f"below {below:g}")
-        holds = holds and value < below
-    if not holds:
-        must = "a number " + " and ".join(bounds)
-        raise _fail(name, must, value, "Give such a number or leave it out to let the job decide")
+    if not isinstance(value, bool) and isinstance(value, Real):
+        number = float(value)
+        if above < number < below and number >= at_least:
+            return
+        if infinite and number == math.inf:
+            return
+    bounds = [
+        f"{word} {bound:g}"
+        for word, bound in (("above", above), ("of at least", at_least), ("below", below))
+        if math.isfinite(bound)
+    ]
+    must = "a number " + " and ".join(bounds)
+    raise _fail(name, must, value, "Give such a number or leave it out to let the job decide")

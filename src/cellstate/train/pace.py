@@ -25,17 +25,13 @@ class Pace:
         Steps between two validations.
     valid_batches : float
         Estimated number of batches in a validation.
-    elapsed : float
-        Seconds spent before a training was taken up again.
     """
 
-    def __init__(
-        self, *, steps: int, valid_every: int, valid_batches: float, elapsed: float = 0.0
-    ) -> None:
+    def __init__(self, *, steps: int, valid_every: int, valid_batches: float) -> None:
         self.steps = steps
         self._valid_every = max(1, valid_every)
         self._valid_batches = valid_batches
-        self._start = time.perf_counter() - elapsed
+        self._start = time.perf_counter()
         self._measured_steps = -WARM_UP_STEPS
         self._measured_seconds = 0.0
         self._valid_seconds: float | None = None
@@ -44,6 +40,10 @@ class Pace:
     def elapsed(self, now: float | None = None) -> float:
         """Seconds since the start."""
         return (time.perf_counter() if now is None else now) - self._start
+
+    def add_elapsed(self, seconds: float) -> None:
+        """Count seconds spent before a training was taken up again."""
+        self._start -= seconds
 
     def begin_steps(self) -> None:
         """Start the clock for steps, at the beginning and after anything that is no step."""

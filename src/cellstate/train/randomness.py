@@ -2,14 +2,14 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
 
 
 @contextmanager
-def isolated(seed: int, device: torch.device | str = "cpu") -> Iterator[None]:
+def isolated(seed: int, device: torch.device | str = "cpu") -> Generator[None]:
     """Seed torch inside the block and put its generators back behind it.
 
     Build models inside such a block too, so that equal seeds give equal first weights.

@@ -5,8 +5,8 @@ from __future__ import annotations
 import copy
 import itertools
 import math
+from collections.abc import Iterator
 from dataclasses import dataclass
-from typing import Any
 
 import numpy as np
 import torch
@@ -16,7 +16,7 @@ from cellstate.train import device as devices
 from cellstate.train.config import LOOP_DEFAULTS, TrainConfig
 from cellstate.train.optimizer import AdamW
 from cellstate.train.randomness import isolated
-from cellstate.train.task import Task
+from cellstate.train.task import Batch, Task
 
 SMOOTHING = 0.9
 """Share of the running mean that each step keeps."""
@@ -119,7 +119,7 @@ def learning_rate_range_test(
     return RangeTest(np.asarray(rates), np.asarray(losses), rates[int(np.argmin(slopes))])
 
 
-def _endless(task: Task, rng: np.random.Generator) -> Any:
+def _endless(task: Task, rng: np.random.Generator) -> Iterator[Batch]:
     while True:
         empty = True
         for batch in task.train_batches(rng):

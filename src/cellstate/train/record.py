@@ -25,7 +25,7 @@ class Row:
 
 @dataclass(frozen=True)
 class Event:
-    """Something out of the ordinary: ``roll_back``, ``time_limit``, ``interrupted``, ``resumed``."""
+    """Out of the ordinary: a "roll_back", "time_limit", "interrupted" or "resumed" training."""
 
     kind: str
     step: int
@@ -82,16 +82,17 @@ class TrainRecord:
         """Read a record back from `as_dict`'s form."""
         rows = [Row(**row) for row in data["history"]]
         events = [Event(**event) for event in data["events"]]
-        return cls(**{**data, "history": rows, "events": events})
+        other = {name: value for name, value in data.items() if name not in ("history", "events")}
+        return cls(history=rows, events=events, **other)
 
 
 def versions() -> dict[str, str]:
     """Name the versions that a model's numbers depend on."""
-    import numpy
+    import numpy as np
     import torch
 
     return {
         "python": platform.python_version(),
-        "numpy": numpy.__version__,
+        "numpy": np.__version__,
         "torch": str(torch.__version__),
     }

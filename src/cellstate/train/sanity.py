@@ -1,14 +1,16 @@
-"""A look at the first batch before training: is it usable, and can the model learn it?"""
+"""Look at the first batch before training: whether it is usable and the model can learn it."""
 
 from __future__ import annotations
 
 import copy
 import math
 import warnings
-from typing import Any
+from collections.abc import Iterator
+from typing import Any, cast
 
 import numpy as np
 import torch
+from torch.utils.hooks import RemovableHandle
 
 from cellstate.errors import TrainingError, explain
 from cellstate.train import device as devices
@@ -18,10 +20,12 @@ from cellstate.train.randomness import isolated
 from cellstate.train.task import Batch, Task
 from cellstate.train.warning import TrainingWarning
 
-SHARE = 0.04
+SHARE = 0.03
 """Share of the run's steps that the attempt to overfit may take."""
 FEWEST, MOST = 4, 12
 """Steps of that attempt; a run too short for the fewest goes without."""
+LEARNED = 1e-6
+"""Loss below which there is nothing left to learn, as on a constant series."""
 LARGE = 100.0
 """Root mean square of a layer's input above which it counts as unscaled."""
 
@@ -69,7 +73,7 @@ def check(
                 "Scale the inputs to mean 0 and standard deviation 1",
             )
         attempts = min(MOST, int(SHARE * steps))
-        if attempts < FEWEST:
+        if attempts < FEWEST or abs(before) < LEARNED:
             return
         after = _overfit(twin, loss, config, attempts)
     if not after < before:
@@ -102,9 +106,9 @@ class _FirstInput:
     def __init__(self, model: torch.nn.Module) -> None:
         self.name = ""
         self.size: float | None = None
-        self._handles = [
+        self._handles: list[RemovableHandle] = [
             module.register_forward_pre_hook(self._hook(name))
-            for name, module in model.named_modules()
+            for name, module in cast("Iterator[tuple[str, torch.nn.Module]]", model.named_modules())
             if next(module.parameters(recurse=False), None) is not None
         ]
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 from statistics import median
+from typing import cast
 
 import torch
 
@@ -48,7 +49,7 @@ class Watch:
         if len(self._unread) == 2:
             numbers = [float(self._unread[0]), float(self._unread[1])]
         else:
-            numbers = torch.stack(self._unread).tolist()
+            numbers = cast("list[float]", torch.stack(self._unread).tolist())
         self._unread.clear()
         losses, norms = numbers[::2], numbers[1::2]
         for loss, norm in zip(losses, norms, strict=True):

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Iterator
+from collections.abc import Generator
 from contextlib import contextmanager
 
 import torch
@@ -57,7 +57,7 @@ class Average:
                 mean.copy_(tensor)
 
     @contextmanager
-    def swapped_in(self, tensors: list[torch.Tensor]) -> Iterator[None]:
+    def swapped_in(self, tensors: list[torch.Tensor]) -> Generator[None]:
         """Let the model compute with the averaged weights inside the block."""
         raw = Snapshot(tensors)
         _copy(tensors, self.means)
