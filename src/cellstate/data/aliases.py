@@ -49,12 +49,12 @@ _FORM = re.compile(r"(\d*)([A-Za-z]+)(-[A-Z]{3})?")
 
 def parse(given: Any) -> tuple[Kind, int, bool]:
     """Read a frequency's kind, count and side from text, an integer or a timedelta."""
-    if isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given > 0:
-        return "integer", int(given), False
     if isinstance(given, (dt.timedelta, np.timedelta64)):
         microseconds = int(np.timedelta64(given) / np.timedelta64(1, "us"))
         if microseconds > 0:
             return "time", microseconds, False
+    elif isinstance(given, (int, np.integer)) and not isinstance(given, bool) and given > 0:
+        return "integer", int(given), False
     if isinstance(given, str):
         if given.isdecimal() and int(given) > 0:
             return "integer", int(given), False

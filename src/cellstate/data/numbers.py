@@ -3,7 +3,8 @@
 from __future__ import annotations
 
 import math
-import numbers
+from decimal import Decimal
+from numbers import Real
 from typing import Any
 
 import narwhals as nw
@@ -70,18 +71,18 @@ def _read_slowly(series: nw.Series[Any]) -> np.ndarray:
         return series.cast(nw.Float64()).to_numpy()
     if dtype == nw.Object:
         return _objects(series)
+    if series.is_null().all():
+        return np.full(len(series), np.nan)
     if dtype in (nw.String, nw.Categorical, nw.Enum):
         row, value = _first_text(series.to_list())
         raise _bad(series.name, f"the text {value!r} in row {row}")
-    if series.is_null().all():
-        return np.full(len(series), np.nan)
     raise _bad(series.name, f"the dtype {dtype}")
 
 
 def _objects(series: nw.Series[Any]) -> np.ndarray:
     values = series.to_list()
     for row, value in enumerate(values):
-        if value is not None and not isinstance(value, (numbers.Real, np.bool_)):
+        if value is not None and not isinstance(value, (Real, Decimal, np.bool_)):
             raise _bad(series.name, f"{value!r} in row {row}")
     return np.array([math.nan if value is None else float(value) for value in values])
 

@@ -89,7 +89,7 @@ def read_stamps(
     if dtype.is_integer():
         return _integers(series), StampKind("integer", type(dtype).__name__)
     if isinstance(dtype, nw.Datetime):
-        return _datetimes(series, dtype, frequency)
+        return _datetimes(series, dtype.time_unit, dtype.time_zone, frequency)
     if dtype == nw.Date:
         return _finite(series.to_numpy().astype("datetime64[us]"), series), StampKind("date")
     if dtype == nw.String:
@@ -102,6 +102,11 @@ def read_stamps(
         return numbers.astype(np.int64), StampKind("integer", "Int64")
     if dtype == nw.Object:
         return _objects(series)
+    native = series.to_native()
+    if dtype == nw.Unknown and hasattr(getattr(native, "dtype", None), "tz"):
+        # narwhals does not read every zone out of a pandas dtype, such as America/New_York.
+        utc = nw.from_native(native.dt.tz_convert("UTC"), series_only=True)
+        return _datetimes(utc, native.dtype.unit, str(native.dtype.tz), frequency)
     raise _bad(series.name, f"the dtype {dtype}", None)
 
 
@@ -114,21 +119,20 @@ def _integers(series: nw.Series[Any]) -> np.ndarray:
 
 
 def _datetimes(
-    series: nw.Series[Any], dtype: nw.Datetime, frequency: Frequency | None
+    series: nw.Series[Any], unit: str, zone: str | None, frequency: Frequency | None
 ) -> tuple[np.ndarray, StampKind]:
-    zone = dtype.time_zone
     if zone is not None:
         series = series.dt.convert_time_zone("UTC").dt.replace_time_zone(None)
     exact = series.to_numpy()
     times = _finite(exact.astype("datetime64[us]"), series)
-    if dtype.time_unit == "ns" and not np.array_equal(times.astype("datetime64[ns]"), exact):
+    if unit == "ns" and not np.array_equal(times.astype("datetime64[ns]"), exact):
         raise _bad(series.name, "stamps finer than a microsecond", None)
     if zone is None:
-        return times, StampKind("datetime", dtype.time_unit)
+        return times, StampKind("datetime", unit)
     local = to_local(times, zone)
     if _is_daily(local) if frequency is None else not frequency.is_within_day:
-        return local, StampKind("datetime", dtype.time_unit, zone, "local")
-    return times, StampKind("datetime", dtype.time_unit, zone, "utc")
+        return local, StampKind("datetime", unit, zone, "local")
+    return times, StampKind("datetime", unit, zone, "utc")
 
 
 def _is_daily(local: np.ndarray) -> bool:
