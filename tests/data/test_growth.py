@@ -10,9 +10,9 @@ import pytest
 from hypothesis import given, settings
 from hypothesis import strategies as st
 
-from cellstate.data.append import append
 from cellstate.data.columns import Columns
 from cellstate.data.frames import to_panel
+from cellstate.data.growth import append
 from cellstate.data.panel import Panel
 from cellstate.errors import FrameError
 
