@@ -65,8 +65,10 @@ def check(
         with torch.no_grad(), _FirstInput(twin) as seen:
             before = float(loss())
         if not math.isfinite(before):
-            raise TrainingError(_not_finite(first, before))
-        if seen.size is not None and seen.size > LARGE:
+            raise TrainingError(_not_finite(first, f"a loss of {before}"))
+        if not math.isfinite(seen.size):
+            raise TrainingError(_not_finite(first, "inputs that are not"))
+        if seen.size > LARGE:
             _warn(
                 "the inputs of the first layer should be of size 1 or so",
                 f"a root mean square of {seen.size:.3g} in {seen.name!r}",
@@ -105,7 +107,7 @@ class _FirstInput:
 
     def __init__(self, model: torch.nn.Module) -> None:
         self.name = ""
-        self.size: float | None = None
+        self.size = 0.0
         self._handles: list[RemovableHandle] = [
             module.register_forward_pre_hook(self._hook(name))
             for name, module in cast("Iterator[tuple[str, torch.nn.Module]]", model.named_modules())
@@ -115,8 +117,8 @@ class _FirstInput:
     def _hook(self, name: str) -> Any:
         def measure(module: torch.nn.Module, inputs: tuple[Any, ...]) -> None:
             first = inputs[0] if inputs else None
-            if self.size is None and isinstance(first, torch.Tensor) and first.is_floating_point():
-                self.name = name
+            if not self.name and isinstance(first, torch.Tensor) and first.is_floating_point():
+                self.name = name or "the model"
                 self.size = float(first.float().square().mean().sqrt())
 
         return measure
@@ -129,18 +131,17 @@ class _FirstInput:
             handle.remove()
 
 
-def _not_finite(batch: Batch, loss: float) -> str:
+def _not_finite(batch: Batch, given: str) -> str:
     culprits = [
         name
         for name, array in batch.items()
         if np.issubdtype(array.dtype, np.floating) and not np.isfinite(array).all()
     ]
-    given = f"a loss of {loss}"
     if culprits:
         given += f"; NaN or infinite values are in {', '.join(map(repr, culprits))}"
     return explain(
         "train",
-        "the loss on the first batch must be finite",
+        "inputs and loss of the first batch must be finite",
         given,
         "Remove or mask such values before training",
     )
