@@ -1,0 +1,47 @@
+"""`cellstate backtest MODEL DATA...`: its options come from the forecaster's method."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellstate.cli import reading, screen
+from cellstate.cli.commands import single
+from cellstate.cli.models import Model, load
+from cellstate.cli.options import REQUIRED, arguments, options_of, own, with_options
+from cellstate.errors import InputError, explain
+from cellstate.tasks import estimator_class
+
+Data = Annotated[list[Path], typer.Argument(metavar="DATA...", help="The past to forecast from.")]
+
+
+def build() -> Any:
+    """Build the command."""
+    forecaster: Any = estimator_class("forecast")
+    options = options_of(forecaster.backtest, forecaster.backtest.__doc__, skip=["frame"])
+
+    def run(model: Path, data: list[Path], json: bool, **words: Any) -> None:
+        estimator = load(model)
+        if not hasattr(estimator, "backtest"):
+            must = "the model must be one that forecasts"
+            do = "Use cellstate evaluate"
+            raise InputError(explain("backtest", must, f"the job {estimator.task!r}", do))
+        frame = reading.read_frames(data)
+        evaluation = estimator.backtest(frame, **arguments(options, words))
+        if json:
+            screen.print_json({"model": model, "job": estimator.task, **evaluation.as_dict()})
+        else:
+            screen.say(str(evaluation))
+
+    parameters = [
+        own("model", Model, REQUIRED),
+        own("data", Data, REQUIRED),
+        own("json", screen.Json, False),
+    ]
+    return single(
+        with_options(run, parameters, options),
+        "Score forecasts from many points of the past.",
+        "cellstate backtest model/ prices.csv --windows 5",
+    )

@@ -1,0 +1,46 @@
+"""`cellstate evaluate MODEL [DATA...]`."""
+
+from __future__ import annotations
+
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellstate.cli import reading, screen
+from cellstate.cli.commands import single
+from cellstate.cli.models import Model, load, refuse_option
+
+Data = Annotated[
+    list[Path] | None,
+    typer.Argument(metavar="[DATA...]", help="Held-out data; the model's own where it kept some."),
+]
+
+
+def build() -> Any:
+    """Build the command."""
+    return single(
+        _run,
+        "Score a saved model beside the simple baselines of its field.",
+        "cellstate evaluate model/ held.csv",
+    )
+
+
+def _run(
+    model: Model,
+    data: Data = None,
+    target: reading.Target = None,
+    json: screen.Json = False,
+) -> None:
+    estimator = load(model)
+    if reading.takes_arrays(estimator):
+        evaluation = estimator.evaluate(
+            *reading.read_arrays(reading.only(data), target, answers=True)
+        )
+    else:
+        refuse_option("--target", target, estimator.task)
+        evaluation = estimator.evaluate(*([reading.read_frames(data)] if data else []))
+    if json:
+        screen.print_json({"model": model, "job": estimator.task, **evaluation.as_dict()})
+    else:
+        screen.say(str(evaluation))

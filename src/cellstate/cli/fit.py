@@ -1,0 +1,123 @@
+"""`cellstate fit JOB DATA... --out MODEL`: one command a job, its options from the estimator."""
+
+from __future__ import annotations
+
+import functools
+import inspect
+import time
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellstate.cli import docstrings, reading, screen, tables
+from cellstate.cli.commands import Entry, group, single
+from cellstate.cli.options import REQUIRED, Option, arguments, options_of, own, with_options
+from cellstate.errors import MissingExtraError
+from cellstate.tasks import TASKS, estimator_class
+
+Frames = Annotated[
+    list[Path], typer.Argument(metavar="DATA...", help="One file, or several of the same columns.")
+]
+Rows = Annotated[
+    Path, typer.Argument(metavar="DATA", help="A CSV file of rows, or an .npz file with X and y.")
+]
+Out = Annotated[
+    Path,
+    typer.Option(metavar="FOLDER", help="Where the model goes; an older model is replaced."),
+]
+Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write a page about the fit (.html).")
+]
+
+
+def build() -> Any:
+    """Build the group of jobs."""
+    entries = {
+        task: Entry(functools.partial(_summary, task), functools.partial(_build_job, task))
+        for task in TASKS
+    }
+    return group(entries, "job", "Fit a model for a job to data, and save it.")
+
+
+def estimator_options(estimator: Any) -> tuple[Option, ...]:
+    """Describe the arguments of an estimator."""
+    return options_of(estimator.__init__, inspect.getdoc(estimator))
+
+
+def _build_job(task: str) -> Any:
+    estimator: Any = estimator_class(task)
+    options = estimator_options(estimator)
+    arrays = reading.takes_arrays(estimator)
+    parameters = [
+        own("data", Rows if arrays else Frames, REQUIRED),
+        own("out", Out, REQUIRED),
+        own("report", Report, None),
+        own("json", screen.Json, False),
+    ]
+    if arrays:
+        parameters.append(own("target", reading.Target, None))
+
+    def run(data: Any, out: Path, report: Path | None, json: bool, **words: Any) -> None:
+        _check_outputs(out, report)
+        target = words.pop("target", None)
+        model = estimator(**arguments(options, words))
+        if arrays:
+            given = reading.read_arrays(data, target, answers=True)
+        else:
+            given = (reading.read_frames(data),)
+        started = time.perf_counter()
+        model.fit(*given)
+        seconds = time.perf_counter() - started
+        model.save(out)
+        _tell(model, out, report, seconds, json)
+
+    needed = "".join(f" {o.flag} 24" for o in options if o.default is REQUIRED)
+    example = f"cellstate fit {task} {'rows' if arrays else 'prices'}.csv{needed} --out model/"
+    return single(with_options(run, parameters, options), _summary(task), example)
+
+
+def _summary(task: str) -> str:
+    try:
+        return docstrings.summary(inspect.getdoc(estimator_class(task)))
+    except MissingExtraError as missing:
+        return str(missing)
+
+
+def _check_outputs(out: Path, report: Path | None) -> None:
+    """Refuse before the training what could not be written after it."""
+    from cellstate import artifact
+    from cellstate.errors import InputError, explain
+
+    artifact.check_target(out)
+    if report is not None:
+        if report.resolve().is_relative_to(out.resolve()):
+            must = "the report must be outside the model's folder, which holds nothing else"
+            do = f"Write it beside the folder, for example --report {out.name}.html"
+            raise InputError(explain("--report", must, str(report), do))
+        tables.check_place(report, "--report")
+
+
+def _tell(model: Any, out: Path, report: Path | None, seconds: float, as_json: bool) -> None:
+    story = model.story()
+    if report is not None:
+        from cellstate.inspector import write_page
+
+        write_page(story, report)
+    if as_json:
+        from cellstate import artifact
+
+        document = {
+            "job": model.task,
+            "model": out,
+            "report": report,
+            "seconds": seconds,
+            "summary": story.summary,
+            "record": artifact.load(out)[0].record,
+        }
+        screen.print_json(document)
+        return
+    screen.say(story.summary)
+    screen.say(f"Model: {out} (fitted in {seconds:.1f} s)")
+    if report is not None:
+        screen.say(f"Report: {report}")

@@ -1,0 +1,102 @@
+"""An estimator's predictions as a table: shown, as JSON rows, or written to a file."""
+
+from __future__ import annotations
+
+import csv
+import io
+from pathlib import Path
+from typing import Any
+
+from cellstate.cli import screen
+from cellstate.errors import FrameError, explain
+
+FORMATS = (".csv", ".csv.gz", ".parquet")
+_SHOWN = 30  # rows of a long table on a screen
+
+
+def check_file(path: Path, option: str) -> None:
+    """Check that a table may be written there, before any work is done for it.
+
+    Raises
+    ------
+    FrameError
+        The name has another ending, is a folder's, or its directory is missing.
+    """
+    if not path.name.lower().endswith(FORMATS):
+        raise _bad(option, f"the file must end in {', '.join(FORMATS)}", str(path), "Rename it")
+    check_place(path, option)
+
+
+def check_place(path: Path, option: str) -> None:
+    """Check that a file may be written there, whatever its ending.
+
+    Raises
+    ------
+    FrameError
+        It is a folder, or its directory is missing.
+    """
+    if path.is_dir():
+        raise _bad(option, "the output must be a file", f"the folder {path}", "Name a file in it")
+    if not path.absolute().parent.is_dir():
+        must = "the output's directory must exist"
+        raise _bad(option, must, f"no {path.absolute().parent}", "Create it first")
+
+
+def write(frame: Any, path: Path) -> None:
+    """Write a table in one step, by its ending."""
+    if isinstance(frame, dict) and path.suffix.lower() == ".csv":
+        _write_csv(frame, path)
+        return
+    from cellstate.data.files import write_frame
+    from cellstate.extras import require
+
+    if isinstance(frame, dict):
+        frame = require("polars", extra="forecast").DataFrame(frame)
+    write_frame(frame, path)
+
+
+def _write_csv(frame: dict[str, list[Any]], path: Path) -> None:
+    """Write predictions for arrays, which need no package for frames."""
+    from cellstate.artifact import write_file
+
+    text = io.StringIO(newline="")
+    writer = csv.writer(text, lineterminator="\n")
+    writer.writerow(frame)
+    writer.writerows(zip(*frame.values(), strict=True))
+    try:
+        write_file(path, text.getvalue().encode())
+    except OSError as problem:
+        must = "the file must be writable"
+        given = problem.strerror or str(problem)
+        raise _bad(str(path), must, given, "Free some space or choose another place") from problem
+
+
+def rows(frame: Any) -> list[dict[str, Any]]:
+    """List a table's rows, JSON-ready."""
+    columns = _columns(frame)
+    return [
+        dict(zip(columns, screen.to_json(row), strict=True))
+        for row in zip(*columns.values(), strict=True)
+    ]
+
+
+def show(frame: Any) -> None:
+    """Print the first rows of a table, and say how many there are."""
+    columns = _columns(frame)
+    body = list(zip(*columns.values(), strict=True))
+    screen.print_table(list(columns), body[:_SHOWN])
+    if len(body) > _SHOWN:
+        screen.say(f"{_SHOWN} of {len(body)} rows; --out FILE writes them all.")
+
+
+def _columns(frame: Any) -> dict[str, list[Any]]:
+    if isinstance(frame, dict):
+        return frame
+    import narwhals as nw
+
+    table = nw.from_native(frame, eager_only=True)
+    return {name: table.get_column(name).to_list() for name in table.columns}
+
+
+def _bad(where: str, must: str, given: str, do: str) -> FrameError:
+    return FrameError(explain(where, must, given, do))
