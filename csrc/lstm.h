@@ -13,7 +13,7 @@
 //     Packed weights alone are aligned, to `packed_alignment` bytes.
 //   * A row's result is the same bits whatever other rows are in the call, however the rows are
 //     split over calls, and however many threads run them: each sum is taken in one fixed order,
-//     the bias first, then x from its first entry to its last, then h likewise. A NaN stays in
+//     the bias, then x, then h, in runs of 32 terms that each start from zero. A NaN stays in
 //     its row. Results do differ, within rounding, between instruction sets.
 //
 // This header and step.cpp include C headers only. step.cpp is compiled once per instruction set,

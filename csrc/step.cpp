@@ -1,8 +1,8 @@
 // The kernels, written once and compiled for each instruction set.
 //
-// A tile is a few rows times one block of hidden units. Its four gates stay in registers from the
-// first term of the sum to the cell update, so only h and c are ever written. Blocks are the outer
-// loop: a block's weights are read from the nearest cache for all rows of the batch.
+// A tile is a few rows times one block of hidden units. Its four gates are summed in registers and
+// the cell update follows at once, so the gates never become an array: only h and c are written.
+// Blocks are the outer loop: a block's weights are read from the nearest cache for all rows.
 
 #include "lstm.h"
 #include "vector_math.h"
@@ -23,14 +23,20 @@ struct Sums {
   Floats of[N][R][vectors_per_block];
 };
 
+// A long chain of additions loses accuracy, so a sum is taken in runs of so many terms, each from
+// zero, and the runs are added up. Against one chain this costs no time that could be measured.
+constexpr size_t terms_per_run = 32;
+
+// One run: the terms [first, last) of the operand.
 template <int R, int N>
-CELLSTATE_INLINE void add_terms(Sums<R, N>& sums, Operand operand, size_t row,
-                                const float* weights, size_t block_size) {
+CELLSTATE_INLINE Sums<R, N> sum_run(Operand operand, size_t row, size_t first, size_t last,
+                                    const float* weights, size_t block_size) {
   const float* x = operand.rows + row * operand.terms;
-  for (size_t k = 0; k < operand.terms; ++k, weights += block_width) {
+  Sums<R, N> sums = {};
+  for (size_t k = first; k < last; ++k) {
     CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
       CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
-        const Floats weight = load(weights + n * block_size + v * lanes);
+        const Floats weight = load(weights + n * block_size + k * block_width + v * lanes);
         CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
           const Floats factor = broadcast(x[r * operand.terms + k]);
           sums.of[n][r][v] = multiply_add(factor, weight, sums.of[n][r][v]);
@@ -38,25 +44,44 @@ CELLSTATE_INLINE void add_terms(Sums<R, N>& sums, Operand operand, size_t row,
       }
     }
   }
+  return sums;
 }
 
+template <int R, int N>
+CELLSTATE_INLINE void add_operand(Sums<R, N>& total, Operand operand, size_t row,
+                                  const float* weights, size_t block_size) {
+  for (size_t first = 0; first < operand.terms; first += terms_per_run) {
+    const size_t left = operand.terms - first;
+    const size_t last = first + (left < terms_per_run ? left : terms_per_run);
+    const Sums<R, N> run = sum_run<R, N>(operand, row, first, last, weights, block_size);
+    CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+      CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+        CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+          total.of[n][r][v] += run.of[n][r][v];
+        }
+      }
+    }
+  }
+}
+
+// The bias, then all of x, then all of h.
 template <int R, int N>
 CELLSTATE_INLINE Sums<R, N> sum(const Packed& packed, size_t block, size_t row, Operand x,
                                 Operand h) {
   const size_t block_size = (1 + packed.terms) * block_width;
   const float* weights = packed.blocks + block * block_size;
-  Sums<R, N> sums;
+  Sums<R, N> total;
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
     CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
       CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
-        sums.of[n][r][v] = load(weights + n * block_size + v * lanes);
+        total.of[n][r][v] = load(weights + n * block_size + v * lanes);
       }
     }
   }
   weights += block_width;
-  add_terms(sums, x, row, weights, block_size);
-  add_terms(sums, h, row, weights + x.terms * block_width, block_size);
-  return sums;
+  add_operand(total, x, row, weights, block_size);
+  add_operand(total, h, row, weights + x.terms * block_width, block_size);
+  return total;
 }
 
 // Visits all tiles of rows [first, last). A lone row takes two blocks at once, so that enough
