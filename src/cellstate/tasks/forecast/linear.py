@@ -16,10 +16,11 @@ import numpy as np
 
 from cellstate.data import Panel, Windows, gather_windows, split_windows
 from cellstate.tasks.forecast.baselines import MOST_RESIDUAL_WINDOWS, AbstractBaseline
+from cellstate.tasks.forecast.naive import last_observed
 
 MOST_WINDOWS = 20_000  # of which to learn; beyond it the weights hardly change
 _BLOCK = 2_048
-_PENALTIES = np.logspace(-6, 1, 15)  # relative to the mean square of an input
+_PENALTIES = np.logspace(-5, 1, 7)  # relative to the mean square of an input
 _MIDDLE_PENALTY = 1e-2  # where no series is long enough to choose one
 _VALIDATION_SHARE = 0.15
 
@@ -78,8 +79,7 @@ class Linear(AbstractBaseline):
     ) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         """Give x of (1), (n, context + 1), the anchors (n, 1) and the units (n, 1)."""
         values, seen = batch["context"], batch["context_mask"]
-        last = self.context - 1 - np.argmax(seen[:, ::-1], axis=1)
-        anchor = np.take_along_axis(values, last[:, None], axis=1)
+        anchor = last_observed(panel, batch["series"], batch["cutoff"])[0][:, None]
         scale = self._scale_of(panel, batch["series"], batch["cutoff"])[:, None]
         unit = np.where(scale > 0, scale, 1)
         inputs = np.ones((len(values), self.context + 1))
