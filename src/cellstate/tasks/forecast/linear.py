@@ -10,6 +10,7 @@ with λ chosen on the last steps of every series.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
 from dataclasses import dataclass, field
 
 import numpy as np
@@ -20,7 +21,7 @@ from cellstate.tasks.forecast.naive import last_observed
 
 MOST_WINDOWS = 20_000  # of which to learn; beyond it the weights hardly change
 _BLOCK = 2_048
-_PENALTIES = np.logspace(-5, 1, 7)  # relative to the mean square of an input
+_PENALTIES = np.logspace(-6, 1, 15)  # relative to the mean square of an input
 _MIDDLE_PENALTY = 1e-2  # where no series is long enough to choose one
 _VALIDATION_SHARE = 0.15
 
@@ -51,15 +52,15 @@ class Linear(AbstractBaseline):
         penalty = _MIDDLE_PENALTY
         if valid is not None:
             losses = [
-                np.nanmean(np.square(goal - inputs @ _solve(gram, moment, candidate)))
-                for candidate in _PENALTIES
+                np.nanmean(np.square(goal - inputs @ weights))
+                for weights in _solve(gram, moment, _PENALTIES)
             ]
             penalty = _PENALTIES[int(np.argmin(losses))]
-        self.weights = _solve(gram, moment, penalty)
+        [self.weights] = _solve(gram, moment, [penalty])
         self._held_out = goal - inputs @ self.weights
         if valid is not None:
             late_gram, late_moment = self._normal_equations(panel, valid)
-            self.weights = _solve(gram + late_gram, moment + late_moment, penalty)
+            [self.weights] = _solve(gram + late_gram, moment + late_moment, [penalty])
 
     def _training_errors(self, panel: Panel) -> np.ndarray | None:
         return self._held_out if np.isfinite(self._held_out).any(axis=0).all() else None
@@ -112,9 +113,16 @@ def _thinned(windows: Windows, most: int) -> np.ndarray:
     return np.linspace(0, len(windows) - 1, count).round().astype(np.int64)
 
 
-def _solve(gram: np.ndarray, moment: np.ndarray, penalty: float) -> np.ndarray:
-    """Solve (1); the weights of the 1, which come last, are not penalised."""
-    mean_square = np.trace(gram[:-1, :-1]) / (len(gram) - 1)
-    ridge = np.full(len(gram), max(penalty * mean_square, np.finfo(float).tiny ** 0.5))
-    ridge[-1] = 0
-    return np.linalg.solve(gram + np.diag(ridge), moment)
+def _solve(gram: np.ndarray, moment: np.ndarray, penalties: Sequence[float]) -> list[np.ndarray]:
+    """Solve (1) for several λ at once; the weights of the 1, which come last, are not penalised."""
+    count = gram[-1, -1]
+    mean_x, mean_y = gram[:-1, -1] / count, moment[-1] / count
+    values, vectors = np.linalg.eigh(gram[:-1, :-1] - count * np.outer(mean_x, mean_x))
+    turned = vectors.T @ (moment[:-1] - count * np.outer(mean_x, mean_y))
+    # A penalty of relative size needs a floor where all inputs are constant.
+    size = max(np.trace(gram[:-1, :-1]) / len(mean_x), np.finfo(float).tiny ** 0.5)
+    solutions = []
+    for penalty in penalties:
+        slopes = vectors @ (turned / (np.maximum(values, 0) + penalty * size)[:, None])
+        solutions.append(np.vstack([slopes, mean_y - mean_x @ slopes]))
+    return solutions
