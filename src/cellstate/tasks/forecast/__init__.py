@@ -1,0 +1,1 @@
+"""Forecasting: many series in one network, with intervals, baselines and a memory."""

@@ -1,0 +1,79 @@
+"""The trainable form of a forecaster over segments: read a window, answer for a whole horizon."""
+
+from __future__ import annotations
+
+import numpy as np
+from torch import Tensor, nn
+
+from cellstate import network
+from cellstate.nn.chain import Chain
+from cellstate.ops.problem import LSTMState
+
+
+class SegmentNetwork(nn.Module):
+    """An LSTM over the segments of a window that answers for every segment of the horizon.
+
+    The encoder reads S segments and leaves its state. Each of the J segments to forecast is then
+    one query: from that same state, one further step of the same LSTM, whose input says what is
+    known of the segment; its position in the horizon is an embedding added to the query. The idea
+    of answering in parallel is from S. Lin et al., "SegRNN: Segment Recurrent Neural Network for
+    Long-Term Time Series Forecasting" (2023).
+
+    Parameters
+    ----------
+    encoder : tuple of network.Layer
+        From a segment's features to the LSTM called "memory", which comes last.
+    query : tuple of network.Layer
+        From what is known of a segment to forecast to the input of the memory.
+    position : network.Embedding
+        One vector for each of the J segments to forecast.
+    decoder : tuple of network.Layer
+        The memory again, then the head.
+    """
+
+    def __init__(
+        self,
+        encoder: tuple[network.Layer, ...],
+        query: tuple[network.Layer, ...],
+        position: network.Embedding,
+        decoder: tuple[network.Layer, ...],
+    ) -> None:
+        super().__init__()
+        self.encoder = Chain(encoder)
+        self.query = Chain(query)
+        self.position = Chain((position,))
+        self.decoder = Chain(decoder, share=self.encoder)
+        nn.init.normal_(self.positions, std=0.1)
+
+    @property
+    def positions(self) -> Tensor:
+        """The embedding of each position, (J, H)."""
+        return next(self.position.parameters())
+
+    def forward(self, segments_SBI: Tensor, queries_BJK: Tensor) -> Tensor:
+        """Answer for the horizon.
+
+        Parameters
+        ----------
+        segments_SBI : Tensor
+            (S, B, features of a segment), normalised.
+        queries_BJK : Tensor
+            (B, J, what is known of a segment to forecast).
+
+        Returns
+        -------
+        Tensor
+            (B, J, outputs of the head).
+        """
+        batch, answers, _ = queries_BJK.shape
+        _, state = self.encoder(segments_SBI)
+        queries, _ = self.query(queries_BJK)
+        memory = LSTMState(*(part.repeat_interleave(answers, dim=1) for part in state["memory"]))
+        inputs = (queries + self.positions).reshape(1, batch * answers, -1)
+        raw, _ = self.decoder(inputs, {"memory": memory})
+        return raw.reshape(batch, answers, -1)
+
+    def tensors(self) -> dict[str, np.ndarray]:
+        """Copy the parameters out by their description's names; shared layers come once."""
+        parts = (self.encoder, self.query, self.position, self.decoder)
+        return {name: value for part in parts for name, value in part.tensors().items()}

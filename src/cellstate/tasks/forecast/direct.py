@@ -1,0 +1,201 @@
+"""The default network: reads a window in segments and answers for the whole horizon at once."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING
+
+import numpy as np
+
+from cellstate import network
+from cellstate.data.windows import gather_windows
+from cellstate.runtime import Chain
+from cellstate.tasks.forecast.intervals import rising
+from cellstate.tasks.forecast.model import AbstractForecastModel, State
+from cellstate.tasks.forecast.plan import Plan
+from cellstate.tasks.forecast.scaling import WindowScale, to_log
+
+if TYPE_CHECKING:
+    from cellstate.data import Panel
+    from cellstate.nn.segments import SegmentNetwork
+
+BIG = 30.0  # in units: far beyond any forecastable move
+ROWS_AT_ONCE = 2048  # bounds the memory of a call with very many windows
+
+
+@dataclass(frozen=True)
+class Description:
+    """The network of a plan as layer descriptions."""
+
+    encoder: tuple[network.Layer, ...]
+    query: tuple[network.Layer, ...]
+    position: network.Embedding
+    decoder: tuple[network.Layer, ...]
+
+
+def describe(plan: Plan) -> Description:
+    """Say of which layers the network of a plan consists."""
+    width = plan.width
+    memory = network.LSTM("memory", width, width, plan.layers, plan.dropout * (plan.layers > 1))
+    per_step = 2 + plan.past + plan.known
+    known = plan.segment * (2 + plan.known) + plan.static
+    return Description(
+        encoder=(network.Linear("embed", plan.segment * per_step, width, "relu"), memory),
+        query=(network.Linear("query", known, width),),
+        position=network.Embedding("position", plan.answers, width),
+        decoder=(
+            memory,
+            network.Dropout("drop", plan.dropout),
+            network.Linear("head", width, plan.segment * (len(plan.taus) + 1)),
+        ),
+    )
+
+
+def build(plan: Plan) -> SegmentNetwork:
+    """Make the trainable network."""
+    from cellstate.nn.segments import SegmentNetwork
+
+    parts = describe(plan)
+    return SegmentNetwork(parts.encoder, parts.query, parts.position, parts.decoder)
+
+
+@dataclass(frozen=True)
+class Encoded:
+    """B windows as the network takes them.
+
+    Attributes
+    ----------
+    segments : np.ndarray
+        (S, B, features), float32.
+    queries : np.ndarray
+        (B, J, what is known of a segment to forecast), float32.
+    base : np.ndarray
+        (B, J · segment), normalised: each step's value one season before; the head adds to it.
+    scale : WindowScale
+    """
+
+    segments: np.ndarray
+    queries: np.ndarray
+    base: np.ndarray
+    scale: WindowScale
+
+
+def encode(
+    plan: Plan, y: np.ndarray, past: np.ndarray, known: np.ndarray, static: np.ndarray
+) -> Encoded:
+    """Normalise windows and cut them into segments.
+
+    Parameters
+    ----------
+    plan : Plan
+    y : np.ndarray
+        (B, L), NaN where missing.
+    past : np.ndarray
+        (B, L, Cp), scaled, without NaN; as are the next two.
+    known : np.ndarray
+        (B, L + H, Cf)
+    static : np.ndarray
+        (B, Cs)
+    """
+    rows, context = y.shape
+    u = to_log(y) if plan.log else y
+    scale = WindowScale.of(u, recent=plan.recent, season=plan.season, log=plan.log)
+    seen = np.isfinite(u)
+    z = np.clip(np.where(seen, scale.normalise(u), 0.0), -BIG, BIG).astype(np.float32)
+    steps = np.concatenate(
+        [z[..., None], seen[..., None], past, known[:, :context]], axis=-1, dtype=np.float32
+    )
+    count = context // plan.segment
+    cut = steps[:, context - count * plan.segment :]
+    segments = cut.reshape(rows, count, -1).swapaxes(0, 1)
+
+    total = plan.answers * plan.segment
+    lag = context - plan.season + np.arange(total) % plan.season
+    base, base_seen = z[:, lag], seen[:, lag].astype(np.float32)
+    ahead = known[:, context : context + total]
+    ahead = np.pad(ahead, ((0, 0), (0, total - ahead.shape[1]), (0, 0)), mode="edge")
+    queries = np.concatenate([base[..., None], base_seen[..., None], ahead], axis=-1)
+    queries = queries.reshape(rows, plan.answers, -1)
+    every = np.broadcast_to(static[:, None], (rows, plan.answers, plan.static))
+    queries = np.concatenate([queries, every], axis=-1, dtype=np.float32)
+    return Encoded(np.ascontiguousarray(segments), queries, base, scale)
+
+
+def decode(plan: Plan, raw: np.ndarray, base: np.ndarray) -> np.ndarray:
+    """Turn the head's outputs (B, J, ·) into normalised quantiles (B, H, Q), rising along Q.
+
+    The last output of each step is the logit of a gate: how much of the value one season before
+    (`base`) the forecast starts from.
+    """
+    raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, : plan.horizon]
+    gate = 1 / (1 + np.exp(-raw[..., -1:]))
+    return rising(raw[..., :-1], plan.taus) + gate * base[:, : plan.horizon, None]
+
+
+class DirectModel(AbstractForecastModel):
+    """A trained direct network; the state of a series is its last window."""
+
+    def __init__(self, plan: Plan, tensors: dict[str, np.ndarray]) -> None:
+        self.plan = plan
+        parts = describe(plan)
+        self._encoder = Chain(parts.encoder, tensors)
+        self._query = Chain(parts.query, tensors)
+        self._decoder = Chain(parts.decoder, tensors)
+        self._positions = tensors["position.weight"]
+
+    def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:
+        """Read histories into states."""
+        window = gather_windows(panel, series, ends, self.plan.context, 0)
+        return {
+            "y": window["context"],
+            "past": np.nan_to_num(window["past"]),
+            "known": np.nan_to_num(window["future"]),
+        }
+
+    def start(self, series: int) -> State:
+        """Begin with nothing known."""
+        plan = self.plan
+        return {
+            "y": np.full((series, plan.context), np.nan),
+            "past": np.zeros((series, plan.context, plan.past), np.float32),
+            "known": np.zeros((series, plan.context, plan.known), np.float32),
+        }
+
+    def advance(
+        self,
+        state: State,
+        y: np.ndarray,
+        past: np.ndarray,
+        known: np.ndarray,
+        static: np.ndarray,
+    ) -> State:
+        """Move each state by one period."""
+        new = {"y": y, "past": np.nan_to_num(past), "known": np.nan_to_num(known)}
+        return {
+            name: np.concatenate([held[:, 1:], new[name][:, None]], axis=1)
+            for name, held in state.items()
+        }
+
+    def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
+        """Forecast the next H periods: (R, H, Q)."""
+        chunks = [
+            self._forecast({name: part[at] for name, part in state.items()}, known[at], static[at])
+            for start in range(0, len(known), ROWS_AT_ONCE)
+            for at in [slice(start, start + ROWS_AT_ONCE)]
+        ]
+        return np.concatenate(chunks)
+
+    def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
+        covariates = np.concatenate([state["known"], np.nan_to_num(known)], axis=1)
+        encoded = encode(self.plan, state["y"], state["past"], covariates, np.nan_to_num(static))
+        _, memory = self._encoder.sequence(encoded.segments)
+        rows, answers, features = encoded.queries.shape
+        queries, _ = self._query.sequence(encoded.queries.reshape(1, rows * answers, features))
+        inputs = queries[0].reshape(rows, answers, -1) + self._positions
+        repeated = {
+            name: tuple(np.repeat(part, answers, axis=1) for part in held)
+            for name, held in memory.items()
+        }
+        raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)
+        z = decode(self.plan, raw.reshape(rows, answers, -1), encoded.base)
+        return encoded.scale.restore(z.astype(np.float64))

@@ -1,0 +1,121 @@
+"""How the direct network is trained: windows in, pinball loss out."""
+
+from __future__ import annotations
+
+from collections.abc import Iterator
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellstate.tasks.forecast.direct import Encoded, encode
+from cellstate.tasks.forecast.plan import Plan
+from cellstate.tasks.forecast.scaling import to_log
+
+if TYPE_CHECKING:
+    import torch
+
+    from cellstate.data.windows import Windows
+    from cellstate.train import StepLoss
+
+MEDIAN_WEIGHT = 1.0  # of the median's own absolute error, beside the mean over all quantiles
+MOST_WEIGHT = 10.0  # of one window, relative to a typical one of its series
+VALID_ROWS = 512  # in one validation batch
+MOST_VALID = 4096  # validation windows looked at in one pass
+
+
+class DirectTask:
+    """Windows of a panel as batches, and their loss.
+
+    The loss of a window is counted in its series' unit, not in its own: a calm window, whose unit
+    is small, weighs less than a lively one.
+    """
+
+    def __init__(
+        self,
+        plan: Plan,
+        train: Windows,
+        valid: Windows | None,
+        *,
+        batch_size: int,
+        steps_per_epoch: int,
+    ) -> None:
+        self.plan, self.train, self.valid = plan, train, valid
+        self.batch_size, self._steps = batch_size, steps_per_epoch
+        self._series_unit = _series_units(plan, train)
+
+    def train_batches(self, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
+        """Yield one epoch of batches."""
+        for _ in range(self._steps):
+            yield self._batch(self.train, self.train.sample(rng, self.batch_size))
+
+    def valid_batches(self) -> Iterator[dict[str, np.ndarray]]:
+        """Yield the validation windows, evenly thinned where there are very many."""
+        if self.valid is None:
+            return
+        count = min(len(self.valid), MOST_VALID)
+        chosen = np.linspace(0, len(self.valid) - 1, count).round().astype(np.int64)
+        for start in range(0, count, VALID_ROWS):
+            yield self._batch(self.valid, chosen[start : start + VALID_ROWS])
+
+    def steps_per_epoch(self) -> int:
+        """Batches in an epoch."""
+        return self._steps
+
+    def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], state: Any) -> StepLoss:
+        """Compare the network's quantiles with the truth."""
+        import torch
+
+        from cellstate.nn.heads import monotone_quantiles
+        from cellstate.train import StepLoss
+
+        plan = self.plan
+        raw = model(batch["segments"], batch["queries"])
+        raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, : plan.horizon]
+        middle = plan.taus.index(0.5)
+        start = raw[..., -1:].sigmoid() * batch["base"][..., None]
+        quantiles = monotone_quantiles(raw[..., :-1], median=middle) + start
+        taus = torch.tensor(plan.taus, device=raw.device)
+        seen = torch.isfinite(batch["target"])
+        target = torch.where(seen, batch["target"], 0.0)
+        error = target[..., None] - quantiles
+        per_step = torch.maximum(taus * error, (taus - 1) * error).mean(-1)
+        per_step = per_step + MEDIAN_WEIGHT * 0.5 * error[..., middle].abs()
+        weight = torch.where(seen, batch["weight"][:, None], 0.0)
+        total = weight.sum()
+        return StepLoss((per_step * weight).sum() / total.clamp_min(1e-12), total.detach())
+
+    def _batch(self, windows: Windows, indices: np.ndarray) -> dict[str, np.ndarray]:
+        raw = windows.gather(indices)
+        plan = self.plan
+        encoded = encode(
+            plan,
+            raw["context"],
+            np.nan_to_num(raw["past"]),
+            np.nan_to_num(raw["future"]),
+            np.nan_to_num(raw["static"]),
+        )
+        target = to_log(raw["target"]) if plan.log else raw["target"]
+        weight = encoded.scale.unit[:, 0] / self._series_unit[raw["series"]]
+        return {
+            "segments": encoded.segments,
+            "queries": encoded.queries,
+            "base": encoded.base[:, : plan.horizon],
+            "target": encoded.scale.normalise(target).astype(np.float32),
+            "weight": np.clip(weight, 0, MOST_WEIGHT).astype(np.float32),
+        }
+
+
+def _series_units(plan: Plan, windows: Windows) -> np.ndarray:
+    """Give each series' typical unit: the median over some of its windows, (N,)."""
+    units = np.ones(len(windows.panel))
+    ends = np.cumsum(windows.counts)
+    for series, (end, count) in enumerate(zip(ends, windows.counts, strict=True)):
+        if count:
+            chosen = np.linspace(end - count, end - 1, min(count, 32)).round().astype(np.int64)
+            raw = windows.gather(chosen)
+            units[series] = np.median(_encoded(plan, raw).scale.unit)
+    return units
+
+
+def _encoded(plan: Plan, raw: dict[str, np.ndarray]) -> Encoded:
+    return encode(plan, raw["context"], raw["past"], raw["future"], raw["static"])

@@ -1,0 +1,90 @@
+"""From a panel to a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+import cellstate
+from cellstate.artifact import fingerprint
+from cellstate.data.panel import Panel
+from cellstate.data.windows import Windows, split_windows
+from cellstate.extras import require
+from cellstate.tasks.forecast import direct, recursive
+from cellstate.tasks.forecast.covariates import CovariateScale
+from cellstate.tasks.forecast.direct_task import DirectTask
+from cellstate.tasks.forecast.fitted import Fitted
+from cellstate.tasks.forecast.intervals import conformal_factors
+from cellstate.tasks.forecast.plan import FEW_WINDOWS, Plan
+from cellstate.tasks.forecast.recursive_task import RecursiveTask
+
+if TYPE_CHECKING:
+    from cellstate.train import TrainConfig
+
+MOST_CALIBRATION = 4_000  # windows that set the conformal factors
+
+FEW = {"batch_size": 32, "epochs": 20, "learning_rate": 3e-3, "average": 0.98}
+MANY = {"batch_size": 256, "epochs": 20, "learning_rate": 3e-3, "average": 0.98}
+STEPS_PER_EPOCH = 30
+ALWAYS = {"schedule": "cosine", "weight_decay": 1e-2, "clip_norm": 1.0, "patience": 8}
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, apart from the network's plan."""
+
+    decoder: str
+    calibrate: bool
+    seed: int
+    config: TrainConfig
+    validation: int
+
+
+def fit_panel(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
+    """Train a network on a panel whose last `settings.validation` steps it does not see."""
+    require("torch", extra="train")
+    from cellstate import train
+
+    whole = bool((panel.lengths <= settings.validation).any())
+    covariates = CovariateScale.of(panel if whole else panel.head(-settings.validation))
+    scaled = covariates.apply(panel)
+    learn, valid = split_windows(scaled, plan.context, plan.horizon, settings.validation)
+    config = settings.config.filled(**ALWAYS, **(FEW if len(learn) < FEW_WINDOWS else MANY))
+    sizes = {"batch_size": config.batch_size, "steps_per_epoch": STEPS_PER_EPOCH}
+    with train.isolated(settings.seed):
+        if settings.decoder == "direct":
+            task: Any = DirectTask(plan, learn, valid, **sizes)
+            model: Any = direct.build(plan)
+        else:
+            task = RecursiveTask(plan, scaled, learn, valid, **sizes)
+            model = recursive.build(plan)
+    record = train.fit(model, task, config, seed=settings.seed).as_dict()
+    record["data"] = {
+        "fingerprint": fingerprint({"times": panel.times, "target": panel.target}),
+        "series": len(panel),
+        "rows": len(panel.target),
+        "missing": int(np.isnan(panel.target).sum()),
+        "windows": len(learn),
+        "validation_steps": settings.validation if valid is not None else 0,
+    }
+    record["versions"] = {**record.get("versions", {}), "cellstate": cellstate.__version__}
+    fitted = Fitted(
+        settings.decoder, plan, model.tensors(), covariates, np.ones(len(plan.taus)), record
+    )
+    if settings.calibrate and valid is not None:
+        fitted = _calibrated(fitted, panel, valid)
+    return fitted
+
+
+def _calibrated(fitted: Fitted, panel: Panel, valid: Windows) -> Fitted:
+    """Learn the conformal factors from the validation windows."""
+    count = min(len(valid), MOST_CALIBRATION)
+    chosen = np.linspace(0, len(valid) - 1, count).round().astype(np.int64)
+    batch = valid.gather(chosen)
+    quantiles = fitted.forecast_at(panel, batch["series"], batch["cutoff"])
+    factors = conformal_factors(batch["target"], quantiles, fitted.plan.taus)
+    return Fitted(
+        fitted.decoder, fitted.plan, fitted.tensors, fitted.covariates, factors, fitted.record
+    )

@@ -1,0 +1,143 @@
+"""Every setting of a forecaster's network, derived from the data where the user left it open."""
+
+from __future__ import annotations
+
+import math
+from dataclasses import dataclass
+from typing import TYPE_CHECKING, Any, Literal
+
+import numpy as np
+
+from cellstate.errors import InputError, did_you_mean, explain
+from cellstate.tasks.forecast.intervals import quantile_levels
+from cellstate.tasks.forecast.scaling import prefers_log
+
+if TYPE_CHECKING:
+    from cellstate.data import Panel
+
+SIZES = {"small": (64, 1), "medium": (128, 1), "large": (256, 2)}  # width, layers
+FEW_WINDOWS = 2_000  # below it, half the width suffices and learns faster
+LONGER_SEASON = {24: 168, 48: 336, 96: 672}  # a day within a week, by steps in a day
+LONGEST_SEGMENT = 48
+
+
+@dataclass(frozen=True)
+class Plan:
+    """What a network for forecasting is, in numbers; plain data for the model folder.
+
+    Parameters
+    ----------
+    horizon, context, segment : int
+        Steps to forecast, to read, and in one segment.
+    season : int
+        Lag whose values are shown to each query; at most `context`.
+    recent : int
+        Last values whose mean anchors a window.
+    log : bool
+        Whether the logarithm is taken first.
+    width, layers : int
+        Of the memory.
+    dropout : float
+    past, known, static : int
+        Numbers of covariates.
+    taus : tuple of float
+        Quantiles to learn.
+    distribution : str
+        What the recursive network puts out: "student_t", "negative_binomial" or "quantiles".
+    """
+
+    horizon: int
+    context: int
+    segment: int
+    season: int
+    recent: int
+    log: bool
+    width: int
+    layers: int
+    dropout: float
+    past: int
+    known: int
+    static: int
+    taus: tuple[float, ...]
+    distribution: str
+
+    @property
+    def answers(self) -> int:
+        """Segments to forecast."""
+        return math.ceil(self.horizon / self.segment)
+
+    @classmethod
+    def from_dict(cls, values: dict[str, Any]) -> Plan:
+        """Rebuild from plain data."""
+        return cls(**{**values, "taus": tuple(values["taus"])})
+
+
+def make_plan(
+    panel: Panel,
+    *,
+    horizon: int,
+    context: int | None,
+    size: str,
+    levels: tuple[float, ...],
+    decoder: Literal["direct", "recursive"],
+    distribution: Literal["student_t", "negative_binomial", "quantiles"],
+) -> Plan:
+    """Derive the settings from what is known at training time.
+
+    The season is the frequency's (a day, a week or a year), and the longer one (a week of hours)
+    where every series is long enough for it. The context holds two seasons, or as much as the
+    series allow. A segment is a divisor of the season, as long as the horizon permits.
+    """
+    if size not in SIZES:
+        raise InputError(
+            explain("Forecaster", "size must be known", repr(size), did_you_mean(str(size), SIZES))
+        )
+    usable = int(np.median(panel.lengths)) - 2 * horizon
+    base = panel.frequency.season()
+    season = base
+    longer = LONGER_SEASON.get(base, base)
+    if usable >= 3 * longer:
+        season = longer
+    if context is None:
+        context = max(min(max(2 * season, horizon), usable // 2), 1)
+    fitting = [lag for lag in (season, base) if lag < context]
+    season = fitting[0] if fitting else 1
+    segment = _segment(base, horizon, context)
+    if context > segment:
+        context = context // segment * segment
+    width, layers = SIZES[size]
+    windows = int(np.maximum(panel.lengths - context - horizon, 1).sum())
+    if windows < FEW_WINDOWS:
+        width = width // 2
+    return Plan(
+        horizon=horizon,
+        context=context,
+        segment=min(segment, context),
+        season=season,
+        recent=min(base if base > 1 else 4, context) if decoder == "direct" else context,
+        log=_logarithmic(panel, base),
+        width=width,
+        layers=layers,
+        dropout=0.1,
+        past=panel.past.shape[1],
+        known=panel.future.shape[1],
+        static=panel.static.shape[1],
+        taus=quantile_levels(levels),
+        distribution=distribution,
+    )
+
+
+def _segment(season: int, horizon: int, context: int) -> int:
+    """Take the longest divisor of the season that neither horizon nor context is shorter than."""
+    most = min(horizon, context, LONGEST_SEGMENT)
+    if season == 1:
+        return max(1, min(8, most, context // 4))
+    return max(length for length in range(1, most + 1) if season % length == 0)
+
+
+def _logarithmic(panel: Panel, season: int) -> bool:
+    """Take the logarithm where all values are positive and most series' swing grows with level."""
+    if not np.nanmin(panel.target, initial=np.inf) > 0:
+        return False
+    votes = [prefers_log(panel.target[panel.rows(i)], season) for i in range(len(panel))]
+    return sum(votes) * 2 > len(votes)

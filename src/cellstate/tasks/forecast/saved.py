@@ -1,0 +1,119 @@
+"""A fitted forecaster as plain data and tensors, and back."""
+
+from __future__ import annotations
+
+from dataclasses import asdict
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellstate import network
+from cellstate.data.frequency import Frequency
+from cellstate.data.origin import Origin
+from cellstate.data.panel import Panel
+from cellstate.data.static import StaticEncoder
+from cellstate.tasks.forecast import direct, recursive
+from cellstate.tasks.forecast.covariates import CovariateScale
+from cellstate.tasks.forecast.fitted import Fitted
+from cellstate.tasks.forecast.memory import Memory
+from cellstate.tasks.forecast.plan import Plan
+
+if TYPE_CHECKING:
+    from cellstate.artifact import Manifest
+
+Parts = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
+
+ARRAYS = ("target", "past", "future", "static")
+
+
+def to_parts(fitted: Fitted, memory: Memory, history: Panel) -> Parts:
+    """Take apart: network, encoders, decoding, record, tensors.
+
+    Of the history only the tail goes to disk that an evaluation needs: the validation split, a
+    context before it and two seasons.
+    """
+    plan = fitted.plan
+    steps = fitted.record["data"]["validation_steps"]
+    tail = history.tail(plan.context + max(steps, plan.horizon) + 2 * plan.season)
+    net = {"decoder": fitted.decoder, "plan": asdict(plan), "layers": _layers(fitted)}
+    net["plan"]["taus"] = list(plan.taus)
+    encoders = {"covariates": fitted.covariates.as_dict(), "panel": _panel_facts(tail)}
+    decoding = {"quantiles": list(plan.taus), "factors": fitted.factors.tolist()}
+    tensors = {f"network.{name}": value for name, value in fitted.tensors.items()}
+    tensors |= {f"state.{name}": value for name, value in memory.state.items()}
+    tensors |= _panel_tensors("history", tail)
+    return net, encoders, decoding, fitted.record, tensors
+
+
+def from_parts(manifest: Manifest, tensors: dict[str, np.ndarray]) -> tuple[Fitted, Memory, Panel]:
+    """Put together again."""
+    plan = Plan.from_dict(manifest.network["plan"])
+    fitted = Fitted(
+        decoder=manifest.network["decoder"],
+        plan=plan,
+        tensors=_under("network.", tensors),
+        covariates=CovariateScale.from_dict(manifest.encoders["covariates"]),
+        factors=np.asarray(manifest.decoding["factors"], dtype=np.float64),
+        record=manifest.record,
+    )
+    history = _panel(manifest.encoders["panel"], _under("history.", tensors))
+    return fitted, Memory(history.tail(1), _under("state.", tensors)), history
+
+
+def _layers(fitted: Fitted) -> dict[str, Any]:
+    if fitted.decoder == "recursive":
+        return {"chain": network.to_json(recursive.describe(fitted.plan))}
+    parts = direct.describe(fitted.plan)
+    return {
+        "encoder": network.to_json(parts.encoder),
+        "query": network.to_json(parts.query),
+        "position": network.to_json((parts.position,)),
+        "decoder": network.to_json(parts.decoder),
+    }
+
+
+def _panel_facts(panel: Panel) -> dict[str, Any]:
+    return {
+        "ids": [name if isinstance(name, str) else int(name) for name in panel.ids],
+        "dates": panel.times.dtype.kind == "M",
+        "frequency": panel.frequency.name,
+        "integer_step": panel.frequency.count if panel.frequency.is_integer else None,
+        "target": panel.target_name,
+        "past": list(panel.past_names),
+        "future": list(panel.future_names),
+        "calendar": list(panel.calendar),
+        "static": panel.encoder.as_dict(),
+        "origin": panel.origin.as_dict(),
+    }
+
+
+def _panel_tensors(prefix: str, panel: Panel) -> dict[str, np.ndarray]:
+    arrays = {name: getattr(panel, name) for name in ARRAYS}
+    arrays |= {"offsets": panel.offsets, "times": panel.times.astype(np.int64)}
+    return {f"{prefix}.{name}": np.ascontiguousarray(value) for name, value in arrays.items()}
+
+
+def _panel(facts: dict[str, Any], arrays: dict[str, np.ndarray]) -> Panel:
+    step = facts["integer_step"]
+    times = arrays["times"]
+    return Panel(
+        ids=tuple(facts["ids"]),
+        offsets=arrays["offsets"],
+        times=times.astype("datetime64[us]") if facts["dates"] else times,
+        frequency=Frequency.of(facts["frequency"] if step is None else step),
+        target_name=facts["target"],
+        past_names=tuple(facts["past"]),
+        future_names=tuple(facts["future"]),
+        calendar=tuple(facts["calendar"]),
+        encoder=StaticEncoder.from_dict(facts["static"]),
+        origin=Origin.from_dict(facts["origin"]),
+        **{name: arrays[name] for name in ARRAYS},
+    )
+
+
+def _under(prefix: str, tensors: dict[str, np.ndarray]) -> dict[str, np.ndarray]:
+    return {
+        name.removeprefix(prefix): value
+        for name, value in tensors.items()
+        if name.startswith(prefix)
+    }

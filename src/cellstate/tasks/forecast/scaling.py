@@ -1,0 +1,113 @@
+"""How a window is brought to a common scale: logarithm, anchor and unit, from the window alone.
+
+    u = log y (or y itself),  z = (u − anchor) / unit            (1)
+
+The anchor is the mean of the last `recent` observed values; the unit is the mean size of the
+seasonal difference |u_t − u_{t−s}| over the window, kept above a share of the window's own spread,
+so that a perfectly periodic window does not divide by zero. A constant window has unit 1.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+FLOOR = 0.1  # least unit, as a share of the window's mean absolute deviation
+TINY = 1e-9  # relative to the anchor: below it, a window counts as constant
+
+
+@dataclass(frozen=True)
+class WindowScale:
+    """Anchor and unit of B windows, each (B, 1) float64, after the logarithm if there is one."""
+
+    anchor: np.ndarray
+    unit: np.ndarray
+    log: bool
+
+    @classmethod
+    def of(cls, u: np.ndarray, *, recent: int, season: int, log: bool) -> WindowScale:
+        """Measure windows.
+
+        Parameters
+        ----------
+        u : np.ndarray
+            (B, L) values after the logarithm, NaN where missing.
+        recent : int
+            Last values that make the anchor; where all are missing, the whole window does.
+        season : int
+            Lag of the difference that makes the unit, below L.
+        """
+        anchor = _mean(u[:, -recent:])
+        anchor = np.where(np.isfinite(anchor), anchor, _mean(u))
+        anchor = np.where(np.isfinite(anchor), anchor, 0.0)
+        moves = _mean(np.abs(u[:, season:] - u[:, :-season]))
+        deviation = _mean(np.abs(u - anchor))
+        unit = np.fmax(moves, FLOOR * deviation)
+        constant = ~(unit > TINY * np.abs(anchor))  # NaN, where nothing is known, included
+        return cls(anchor, np.where(constant, 1.0, unit), log)
+
+    def normalise(self, u: np.ndarray) -> np.ndarray:
+        """Bring values (B, …), after the logarithm, to the common scale (1)."""
+        return (u - self.anchor) / self.unit
+
+    def restore(self, z: np.ndarray) -> np.ndarray:
+        """Bring (B, H, Q) back to the series' own unit."""
+        u = z * self.unit[..., None] + self.anchor[..., None]
+        return np.exp(u) if self.log else u
+
+
+def to_log(y: np.ndarray) -> np.ndarray:
+    """Take logarithms; a value that has none counts as missing here."""
+    return np.log(y, out=np.full(y.shape, np.nan), where=y > 0)
+
+
+def prefers_log(y: np.ndarray, season: int) -> bool:
+    """Judge whether a series' swing grows with its level (Guerrero's criterion).
+
+    Blocks of one season each: if the coefficient of variation of deviation / level is smaller than
+    that of the deviation itself, the logarithm steadies the series.
+
+    Parameters
+    ----------
+    y : np.ndarray
+        (T,), NaN where missing.
+    season : int
+        Length of a block; 4 at least are taken.
+
+    References
+    ----------
+    V. M. Guerrero, "Time-series analysis supported by power transformations", Journal of
+    Forecasting 12 (1993).
+
+    Examples
+    --------
+    >>> swing = np.sin(np.arange(48) * np.pi / 6)
+    >>> growth = 1.03 ** np.arange(48)
+    >>> prefers_log(growth * (2 + swing), 12), prefers_log(9 + swing, 12)
+    (True, False)
+    """
+    block = max(season, 4)
+    count = len(y) // block
+    if count < 3 or not np.nanmin(y, initial=np.inf) > 0 or np.isnan(y).all():
+        return False
+    blocks = y[len(y) - count * block :].reshape(count, block)
+    blocks = blocks[np.isfinite(blocks).all(axis=1)]
+    if len(blocks) < 3:
+        return False
+    level, deviation = blocks.mean(axis=1), blocks.std(axis=1)
+    if deviation.min() <= TINY * level.max():
+        return False
+    return _variation(deviation / level) < _variation(deviation)
+
+
+def _variation(values: np.ndarray) -> float:
+    return float(values.std() / values.mean())
+
+
+def _mean(values: np.ndarray) -> np.ndarray:
+    """Average over observed values, (B, 1); NaN where there is none."""
+    seen = np.isfinite(values)
+    count = seen.sum(axis=1, keepdims=True)
+    total = np.where(seen, values, 0.0).sum(axis=1, keepdims=True)
+    return np.divide(total, count, out=np.full(total.shape, np.nan), where=count > 0)

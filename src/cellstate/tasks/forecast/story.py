@@ -1,0 +1,243 @@
+"""What a fitted forecaster has to show."""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellstate.extras import require
+from cellstate.tasks import sections
+from cellstate.tasks.forecast import metrics
+from cellstate.tasks.forecast.answers import NAME
+from cellstate.tasks.forecast.direct import encode
+from cellstate.tasks.forecast.evaluation import Evaluation, Rolled
+from cellstate.tasks.forecast.fitted import Fitted
+from cellstate.tasks.forecast.intervals import band
+
+if TYPE_CHECKING:
+    from cellstate.tasks.forecast.forecaster import Forecaster
+
+PAST_SHOWN = 3  # horizons of history before a forecast
+BINS = 41
+GATE_STEPS = 120
+
+
+def tell(forecaster: Forecaster) -> sections.Story:
+    """Tell how the fit went: verdict, table, forecasts, losses, residuals, gates, facts."""
+    evaluation = forecaster.evaluate()
+    fitted, rolled = forecaster.fitted_, evaluation.rolled
+    assert rolled is not None
+    won = evaluation.winner == NAME
+    facts = fitted.record["data"]
+    shown: list[sections.Section] = [
+        sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
+        _forecasts(forecaster, rolled),
+        _table(evaluation),
+        *_intervals(fitted, rolled),
+        _residuals(fitted, rolled),
+        _losses(fitted),
+        *_gates(fitted, rolled),
+        *(
+            sections.Text("During training", event["message"], tone="warning")
+            for event in fitted.record["events"]
+        ),
+        _data(forecaster),
+        _reproduction(forecaster),
+    ]
+    return sections.Story(
+        title=f"Forecast of {rolled.panel.target_name}",
+        summary=(
+            f"{facts['series']:,} series, {facts['rows']:,} rows, "
+            f"{fitted.plan.horizon} periods ahead. {evaluation.protocol}"
+        ),
+        sections=tuple(shown),
+    )
+
+
+def _table(evaluation: Evaluation) -> sections.Table:
+    best = {name: metrics.METRICS[_family(name)].best for name in evaluation.columns}
+    for name in evaluation.columns:
+        if name.startswith("coverage"):
+            best[name] = float(name.split()[1])
+    definitions = " ".join(f"{k}: {v}." for k, v in evaluation.definitions().items())
+    return sections.Table(
+        "Against the baselines",
+        ("system", *evaluation.columns),
+        tuple((name, *values) for name, values in evaluation.rows.items()),
+        best=best,
+        note=" ".join((*evaluation.notes, definitions)),
+    )
+
+
+def _family(name: str) -> str:
+    return "coverage" if name.startswith("coverage") else name
+
+
+def _forecasts(forecaster: Forecaster, rolled: Rolled) -> sections.Forecasts:
+    """Show the best, the median and the worst window, by scaled error."""
+    plan = forecaster.fitted_.plan
+    middle = plan.taus.index(0.5)
+    errors = metrics.mae(rolled.truth, rolled.quantiles[..., middle], axis=1)
+    errors = errors / np.where(rolled.scale > 0, rolled.scale, 1.0)
+    order = np.argsort(np.where(np.isfinite(errors), errors, -1.0), kind="stable")
+    order = order[np.isfinite(errors[order])]
+    picks = {"best": order[0], "median": order[len(order) // 2], "worst": order[-1]}
+    if len(order) < 3:
+        picks = {"only" if len(order) == 1 else f"window {i + 1}": w for i, w in enumerate(order)}
+    panels = []
+    for label, window in picks.items():
+        series, cutoff = int(rolled.series[window]), int(rolled.cutoffs[window])
+        start = rolled.panel.offsets[series]
+        shown = max(plan.context, PAST_SHOWN * plan.horizon)
+        past = slice(start + max(0, cutoff - shown), start + cutoff)
+        coming = slice(start + cutoff, start + cutoff + plan.horizon)
+        quantiles = rolled.quantiles[window]
+        panels.append(
+            sections.ForecastPanel(
+                name=f"{rolled.panel.ids[series]} ({label})",
+                past_times=rolled.panel.times[past],
+                past=rolled.panel.target[past],
+                times=rolled.panel.times[coming],
+                point=quantiles[:, middle],
+                bands={
+                    float(level): band(quantiles, plan.taus, level)
+                    for level in forecaster.levels
+                },
+                truth=rolled.truth[window],
+                caption=f"scaled error {errors[window]:.3g}",
+            )
+        )
+    return sections.Forecasts(
+        "Forecasts on the validation split",
+        tuple(panels),
+        note="Windows chosen by their error, scaled by that of repeating the last season.",
+    )
+
+
+def _intervals(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
+    seen = np.isfinite(rolled.truth)
+    if not seen.any():
+        return []
+    below = rolled.truth[..., None] <= rolled.quantiles
+    observed = 100 * below[seen].mean(axis=0)
+    note = "Stretched to hold on this split." if not np.all(fitted.factors == 1) else ""
+    nominal = 100 * np.asarray(fitted.plan.taus)
+    return [sections.Calibration("Share of truths below each quantile", nominal, observed, note)]
+
+
+def _residuals(fitted: Fitted, rolled: Rolled) -> sections.Histogram:
+    unit = np.where(rolled.scale > 0, rolled.scale, 1.0)[:, None]
+    errors = (rolled.truth - rolled.quantiles[..., fitted.plan.taus.index(0.5)]) / unit
+    errors = errors[np.isfinite(errors)]
+    reach = float(np.quantile(np.abs(errors), 0.99)) or 1.0
+    counts, edges = np.histogram(np.clip(errors, -reach, reach), BINS, (-reach, reach))
+    note = f"Mean {errors.mean():.3g}; the outermost bars hold what lies beyond."
+    label = "truth − forecast, in units of the seasonal naive error"
+    return sections.Histogram("Residuals", edges, counts, label, note)
+
+
+def _losses(fitted: Fitted) -> sections.Lines:
+    history = fitted.record["history"]
+    steps = np.array([row["step"] for row in history], dtype=np.float64)
+    curves = {
+        "training": np.array([row["train_loss"] for row in history]),
+        "validation": np.array(
+            [np.nan if row["valid_loss"] is None else row["valid_loss"] for row in history]
+        ),
+    }
+    return sections.Lines(
+        "Loss",
+        steps,
+        {name: values for name, values in curves.items() if np.isfinite(values).any()},
+        x_label="step",
+        y_label="loss of a normalised window",
+        marks=((float(fitted.record["best_step"]), "kept"),),
+        note=f"Trained in {fitted.record['seconds']:.1f} s.",
+    )
+
+
+def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
+    """Run one window through the layer with its trace on."""
+    torch = require("torch", extra="train")
+    from cellstate import nn
+
+    plan, window = fitted.plan, [len(rolled.series) // 2]
+    series, cutoff = rolled.series[window], rolled.cutoffs[window]
+    scaled = fitted.covariates.apply(rolled.panel)
+    start = int(rolled.panel.offsets[series[0]])
+    if fitted.decoder == "direct":
+        state = fitted.model.state_at(scaled, series, cutoff)
+        ahead = np.zeros((1, plan.horizon, plan.known), np.float32)
+        known = np.concatenate([state["known"], ahead], axis=1)
+        encoded = encode(plan, state["y"], state["past"], known, scaled.static[series])
+        weight, bias = (fitted.tensors[f"embed.{part}"] for part in ("weight", "bias"))
+        inputs = np.maximum(encoded.segments @ weight.T + bias, 0)
+        rows = np.arange(int(cutoff[0]) - len(inputs) * plan.segment, int(cutoff[0]), plan.segment)
+        means = state["y"][0, -len(inputs) * plan.segment :].reshape(len(inputs), -1)
+        seen = np.isfinite(means)
+        total = np.where(seen, means, 0).sum(axis=1)
+        signal = np.where(seen.any(axis=1), total / np.maximum(seen.sum(axis=1), 1), np.nan)
+        unit = f"segments of {plan.segment}"
+    else:
+        from cellstate.tasks.forecast.recursive_task import read
+
+        rows = np.arange(max(0, int(cutoff[0]) - GATE_STEPS), int(cutoff[0]))
+        inputs = read(plan, scaled)[0][start + rows][:, None]
+        signal = rolled.panel.target[start + rows]
+        unit = "observations"
+    layer = nn.LSTM(inputs.shape[-1], plan.width, plan.layers)
+    own = {k: torch.from_numpy(np.array(fitted.tensors[f"memory.{k}"])) for k in layer.state_dict()}
+    layer.load_state_dict(own)
+    with torch.no_grad():
+        _, _, trace = layer(torch.from_numpy(np.ascontiguousarray(inputs, np.float32)), trace=True)
+    times = rolled.panel.times[start + np.maximum(rows, 0)]
+    return [
+        sections.Gates(
+            f"What the gates did over {unit}",
+            tuple(str(time)[:16] for time in times),
+            _last_layer(trace),
+            signal=signal,
+            note=f"Series {rolled.panel.ids[int(series[0])]}, last layer of the memory.",
+        )
+    ]
+
+
+def _last_layer(trace: Any) -> dict[str, np.ndarray]:
+    last = trace[-1]
+    return {name: getattr(last, name)[:, 0].numpy() for name in ("i", "f", "g", "o", "c")}
+
+
+def _data(forecaster: Forecaster) -> sections.Facts:
+    facts, panel = forecaster.fitted_.record["data"], forecaster.history_
+    covariates = (*panel.past_names, *panel.future_names, *panel.static_names)
+    rows = (
+        ("Series", f"{facts['series']:,}"),
+        ("Rows on the grid", f"{facts['rows']:,}"),
+        ("Missing values", f"{facts['missing']:,}"),
+        ("Frequency", panel.frequency.name),
+        ("First and last stamp", f"{panel.times.min()} – {panel.times.max()}"),
+        ("Covariates", ", ".join(covariates) or "none"),
+        ("Training windows", f"{facts['windows']:,}"),
+        ("Validation", f"last {facts['validation_steps']} periods of each series"),
+        ("Fingerprint", facts["fingerprint"]),
+    )
+    return sections.Facts("Data", rows)
+
+
+def _reproduction(forecaster: Forecaster) -> sections.Facts:
+    fitted = forecaster.fitted_
+    plan, record = fitted.plan, fitted.record
+    network = (
+        f"{plan.layers} × {plan.width} units, reads {plan.context} periods in segments of "
+        f"{plan.segment}, season {plan.season}{', logarithm' if plan.log else ''}"
+    )
+    rows = (
+        ("Estimator", repr(forecaster)),
+        ("Network", network),
+        ("Parameters", f"{record['parameters']:,}"),
+        ("Seed", str(record["seed"])),
+        ("Device", f"{record['device']}, {record['precision']}"),
+        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
+    )
+    return sections.Facts("To reproduce", rows)
