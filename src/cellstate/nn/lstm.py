@@ -14,6 +14,7 @@ from cellstate.nn import initial, options, sequences
 from cellstate.nn.initial import ForgetBias
 from cellstate.ops import checks, cudnn
 from cellstate.ops.backends import check_name
+from cellstate.ops.capture import outside_graphs
 from cellstate.ops.lstm import run, zero_state
 from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands
 
@@ -258,6 +259,7 @@ class LSTM(nn.Module):
         trace: Literal[True],
     ) -> tuple[PackedSequence, LSTMState, LSTMTrace]: ...
 
+    @outside_graphs
     def forward(
         self,
         input: Tensor | PackedSequence,

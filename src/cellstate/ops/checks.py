@@ -30,6 +30,12 @@ def describe(value: object) -> str:
     return f"{tuple(value.shape)}, {dtype} on {value.device}"
 
 
+def autocast_dtype(device: str) -> torch.dtype | None:
+    """Give the dtype that autocast would convert to on a kind of device; None where it is off."""
+    on = torch.amp.is_autocast_available(device) and torch.is_autocast_enabled(device)
+    return torch.get_autocast_dtype(device) if on else None
+
+
 def check_tensor(where: str, name: str, value: object, form: str) -> Tensor:
     """Require a tensor of a floating dtype."""
     if not isinstance(value, Tensor):
@@ -75,7 +81,7 @@ def check_like(where: str, name: str, value: Tensor, x: Tensor, *, dtype: bool =
                 "Move one of them with .to(device)",
             )
         )
-    if dtype and value.dtype != x.dtype and not torch.is_autocast_enabled(x.device.type):
+    if dtype and value.dtype != x.dtype and autocast_dtype(x.device.type) is None:
         raise ShapeError(
             explain(
                 where,

@@ -2,8 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable, Sequence
-from typing import cast
+from collections.abc import Sequence
 
 import torch
 from torch import Tensor
@@ -12,6 +11,7 @@ from torch.nn.functional import dropout as drop
 from cellstate.errors import ArgumentTypeError, ShapeError, explain
 from cellstate.ops import autograd, checks
 from cellstate.ops.backends import select
+from cellstate.ops.capture import outside_graphs
 from cellstate.ops.problem import (
     CellWeights,
     LSTMResult,
@@ -22,6 +22,7 @@ from cellstate.ops.problem import (
 )
 
 
+@outside_graphs
 def lstm(
     x: Tensor,
     weights: Sequence[CellWeights],
@@ -132,19 +133,9 @@ def run(
     operands: Operands, *, directions: int, dropout: float, trace: bool, backend: str
 ) -> LSTMResult:
     """Run operands that were checked, on the backend that `backend` names or lets choose."""
-    if torch.compiler.is_compiling():
-        # A graph break: traced through, the loop over time would be unrolled into the graph.
-        plain = cast("Callable[..., LSTMResult]", torch.compiler.disable(_run))  # pyright: ignore
-        return plain(operands, directions, dropout, trace, backend)
-    return _run(operands, directions, dropout, trace, backend)
-
-
-def _run(
-    operands: Operands, directions: int, dropout: float, trace: bool, backend: str
-) -> LSTMResult:
     device = operands.x.device.type
-    if torch.is_autocast_enabled(device):
-        operands = _converted(operands, torch.get_autocast_dtype(device))
+    if (dtype := checks.autocast_dtype(device)) is not None:
+        operands = _converted(operands, dtype)
         with torch.autocast(device, enabled=False):
             return _run_layers(operands, directions, dropout, trace, backend)
     return _run_layers(operands, directions, dropout, trace, backend)

@@ -1,0 +1,203 @@
+"""Recurrences of every shape that a backend must get right, with random operands."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import torch
+from torch import Tensor
+
+from cellstate.ops import autograd
+from cellstate.ops.backends import BACKENDS
+from cellstate.ops.problem import (
+    Backend,
+    CellWeights,
+    LSTMResult,
+    LSTMState,
+    Operands,
+    Problem,
+)
+
+DTYPES = (torch.float32, torch.float64, torch.bfloat16)
+
+
+@dataclass(frozen=True)
+class Case:
+    """Sizes and options of one recurrence."""
+
+    T: int
+    B: int
+    I: int  # noqa: E741
+    H: int
+    L: int = 1
+    D: int = 1
+    P: int = 0
+    bias: bool = True
+    lengths: tuple[int, ...] | None = None
+    reset: bool = False
+    start: bool = False
+    trace: bool = False
+    strided: bool = False  # no operand is contiguous
+
+    def __str__(self) -> str:
+        sizes = f"T{self.T}-B{self.B}-I{self.I}-H{self.H}"
+        options = [f"L{self.L}"] * (self.L > 1) + [f"D{self.D}"] * (self.D > 1)
+        options += [f"P{self.P}"] * (self.P > 0) + ["nobias"] * (not self.bias)
+        options += [
+            n for n in ("lengths", "reset", "start", "trace", "strided") if getattr(self, n)
+        ]
+        return "-".join([sizes, *options])
+
+    def problem(self, dtype: torch.dtype, device: str, *, needs_grad: bool = True) -> Problem:
+        return Problem(
+            device=device,
+            dtype=dtype,
+            steps=self.T,
+            batch=self.B,
+            input_size=self.I,
+            hidden_size=self.H,
+            proj_size=self.P,
+            layers=self.L,
+            directions=self.D,
+            bias=self.bias,
+            lengths=self.lengths is not None,
+            reset=self.reset,
+            trace=self.trace,
+            needs_grad=needs_grad,
+        )
+
+    def operands(self, dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Operands:
+        """Draw operands, equal for equal seeds whatever the dtype (but for its rounding)."""
+        generator = torch.Generator().manual_seed(seed)
+        out = self.P or self.H
+
+        def draw(*sizes: int, scale: float = 1.0) -> Tensor:
+            values = torch.randn(sizes, generator=generator, dtype=torch.float64) * scale
+            values = values.to(device, dtype)
+            if not self.strided:
+                return values
+            wide = torch.full((*sizes, 2), torch.nan, device=device, dtype=dtype)
+            wide[..., 0] = values
+            return wide[..., 0]
+
+        def cell(inputs: int) -> CellWeights:
+            scale = (3 * self.H) ** -0.5  # the spread of torch's own start
+            return CellWeights(
+                draw(4 * self.H, inputs, scale=scale),
+                draw(4 * self.H, out, scale=scale),
+                draw(4 * self.H, scale=scale) if self.bias else None,
+                draw(4 * self.H, scale=scale) if self.bias else None,
+                draw(self.P, self.H, scale=scale) if self.P else None,
+            )
+
+        cells = self.L * self.D
+        mask = torch.rand((self.T, self.B), generator=generator) < 0.3
+        return Operands(
+            x=draw(self.T, self.B, self.I),
+            state=LSTMState(draw(cells, self.B, out), draw(cells, self.B, self.H)),
+            weights=tuple(
+                cell(self.I if k < self.D else self.D * out) for k in range(self.L * self.D)
+            ),
+            lengths=None if self.lengths is None else torch.tensor(self.lengths),
+            reset=mask.to(device) if self.reset else None,
+            start=LSTMState(draw(cells, out), draw(cells, self.H)) if self.start else None,
+        )
+
+
+SHAPES = (
+    Case(1, 1, 1, 1),
+    Case(1, 3, 5, 33),
+    Case(2, 3, 7, 32),
+    Case(33, 1, 3, 7),
+    Case(33, 3, 33, 32),
+)
+OPTIONS = (
+    Case(5, 3, 4, 7, L=3),
+    Case(5, 3, 4, 7, D=2),
+    Case(9, 3, 2, 7, L=2, D=2, strided=True),
+    Case(5, 3, 4, 7, L=2, D=2, P=3),
+    Case(5, 3, 4, 7, P=3, bias=False),
+    Case(5, 3, 4, 7, L=2, bias=False),
+    Case(5, 3, 4, 33, L=2, strided=True),
+    Case(5, 3, 4, 7, lengths=(5, 0, 3)),
+    Case(5, 3, 4, 7, L=2, D=2, lengths=(2, 5, 1)),
+    Case(5, 3, 4, 7, L=2, D=2, P=2, lengths=(0, 0, 4), strided=True),
+    Case(5, 2, 4, 7, D=2, lengths=(0, 0)),
+    Case(5, 3, 4, 7, reset=True),
+    Case(5, 3, 4, 7, L=2, D=2, reset=True, start=True, lengths=(2, 5, 0)),
+    Case(5, 3, 4, 7, L=2, trace=True),
+    Case(5, 3, 4, 7, L=2, D=2, P=3, reset=True, start=True, trace=True, lengths=(3, 5, 0)),
+)
+EMPTY = (
+    Case(0, 3, 4, 7, L=2, D=2),
+    Case(5, 0, 4, 7, L=2),
+    Case(0, 0, 4, 7, lengths=(), trace=True),
+)
+
+
+def devices() -> list[str]:
+    return ["cpu", *(["cuda"] if torch.cuda.is_available() else [])]
+
+
+def runnable(
+    cases: tuple[Case, ...],
+    dtypes: tuple[torch.dtype, ...] = (torch.float64,),
+    *,
+    needs_grad: bool = True,
+) -> list[tuple[Backend, str, torch.dtype, Case]]:
+    """List each backend with each problem that it can run on this machine."""
+    return [
+        (backend, device, dtype, case)
+        for backend in BACKENDS
+        for device in devices()
+        for dtype in dtypes
+        for case in cases
+        if backend.why_not(case.problem(dtype, device, needs_grad=needs_grad)) is None
+    ]
+
+
+def name(value: object) -> str:
+    """Name a parameter of a test."""
+    if isinstance(value, Backend):
+        return value.name
+    return str(value).removeprefix("torch.")
+
+
+def solve(backend: Backend, case: Case, operands: Operands, seed: int = 1) -> dict[str, Tensor]:
+    """Run a backend forth and back from random cotangents.
+
+    Returns outputs, final states, trace and the gradient of every operand, by name.
+    """
+    leaves = [None if t is None else t.detach().requires_grad_() for t in operands.tensors()]
+    fresh = Operands.of_tensors(leaves, lengths=operands.lengths, reset=operands.reset)
+    problem = Problem.of(fresh, directions=case.D, trace=case.trace)
+    result = autograd.run(backend, problem, fresh)
+    found = flat(result)
+    generator = torch.Generator().manual_seed(seed)
+    total = torch.zeros((), dtype=operands.x.dtype, device=operands.x.device)
+    for value in found.values():
+        cotangent = torch.randn(value.shape, generator=generator, dtype=torch.float64)
+        total = total + (value * cotangent.to(value)).sum()
+    total.backward()
+    for label, leaf in zip(labels(case), leaves, strict=True):
+        if leaf is not None:
+            found[f"grad {label}"] = torch.zeros_like(leaf) if leaf.grad is None else leaf.grad
+    return {label: value.detach() for label, value in found.items()}
+
+
+def flat(result: LSTMResult) -> dict[str, Tensor]:
+    found = {"y": result.y, "h": result.state.h, "c": result.state.c}
+    if result.trace is not None:
+        found |= {f"trace {n}": t for n, t in result.trace._asdict().items()}
+    return found
+
+
+def labels(case: Case) -> list[str]:
+    cells = [f"{n} of cell {k}" for k in range(case.L * case.D) for n in CellWeights._fields]
+    return ["x", "h0", "c0", "start h", "start c", *cells]
+
+
+def doubled(operands: Operands) -> Operands:
+    """Convert to float64 without changing a value."""
+    tensors = [None if t is None else t.double() for t in operands.tensors()]
+    return Operands.of_tensors(tensors, lengths=operands.lengths, reset=operands.reset)
