@@ -50,6 +50,7 @@ bool has_shape(const Array& array, std::initializer_list<size_t> shape) {
 
 template <class Array>
 bool is_dense(const Array& array) {
+  if (array.size() == 0) return true;
   int64_t expected = 1;
   for (size_t axis = array.ndim(); axis-- > 0;) {
     if (array.shape(axis) > 1 && array.stride(axis) != expected) return false;

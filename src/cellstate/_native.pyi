@@ -1,7 +1,5 @@
 """The recurrence's kernels, compiled from csrc/. Every array is dense float32; see csrc/lstm.h."""
 
-from typing import Literal
-
 import numpy as np
 from numpy.typing import NDArray
 
@@ -11,7 +9,7 @@ def isa() -> str:
     """Name the instruction set in use: the best one that this CPU runs."""
 
 def isas() -> list[tuple[str, bool]]:
-    """List the instruction sets in this build, the simplest first, and whether this CPU has each."""
+    """List the instruction sets in this build, the simplest first, and whether they run here."""
 
 class PackedLSTM:
     """One LSTM layer's weights in the layout of one instruction set.
@@ -57,13 +55,16 @@ def lstm_sequence(
     """Advance B rows by T steps: `x` (T, B, I), `h_out` (T, B, H), the other states (B, H)."""
 
 class PackedLinear:
-    """A linear layer's `weight` (O, I) and `bias` (O,) in the layout of one instruction set."""
+    """A linear layer's weights in the layout of one instruction set.
+
+    `weight` is (O, I), `bias` (O,), `activation` "identity", "relu" or "tanh".
+    """
 
     def __init__(
         self,
         weight: _Floats,
         bias: _Floats,
-        activation: Literal["identity", "relu", "tanh"] = "identity",
+        activation: str = "identity",
         *,
         isa: str | None = None,
     ) -> None: ...
@@ -78,10 +79,10 @@ def linear(packed: PackedLinear, x: _Floats, y: _Floats, threads: int = 1) -> No
     """Write activation(x Wᵀ + b) to `y`: `x` (B, I), `y` (B, O)."""
 
 def elementwise(
-    function: Literal["exp", "sigmoid", "tanh"],
+    function: str,
     x: _Floats,
     y: _Floats,
     *,
     isa: str | None = None,
 ) -> None:
-    """Write the kernels' own exp, sigmoid or tanh of `x` (N,) to `y`, so that tests can hold them."""
+    """Write the kernels' own "exp", "sigmoid" or "tanh" of `x` (N,) to `y`, for tests."""

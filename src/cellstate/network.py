@@ -11,6 +11,7 @@ i, f, g, o). Two chains that name the same layer share its tensors.
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass, fields
+from itertools import pairwise
 from typing import Any, ClassVar
 
 from cellstate.errors import InputError, did_you_mean, explain
@@ -24,7 +25,7 @@ class Linear:
     name: str
     inputs: int
     outputs: int
-    activation: str = "identity"  # or "relu", "tanh"
+    activation: str = "identity"  # one of ACTIVATIONS
 
 
 @dataclass(frozen=True)
@@ -69,7 +70,91 @@ class Dropout:
 
 
 Layer = Linear | LSTM | LayerNorm | Embedding | Dropout
+ACTIVATIONS = ("identity", "relu", "tanh")
 KINDS: dict[str, type[Layer]] = {c.kind: c for c in (Linear, LSTM, LayerNorm, Embedding, Dropout)}
+
+
+def check(layers: tuple[Layer, ...]) -> None:
+    """Require unique names, known activations and sizes that fit one another.
+
+    Raises
+    ------
+    InputError
+        The layers do not make a chain.
+
+    Examples
+    --------
+    >>> check((LSTM("body", 3, 8), Linear("head", 8, 2)))
+    """
+    names = [layer.name for layer in layers]
+    if not names or len(set(names)) < len(names) or not all(n and "." not in n for n in names):
+        raise InputError(
+            explain(
+                "network",
+                "layers must have unique names without dots",
+                ", ".join(map(repr, names)) or "no layers",
+                "Name each layer for what it does, such as 'body' and 'head'",
+            )
+        )
+    for layer in layers:
+        if isinstance(layer, Linear) and layer.activation not in ACTIVATIONS:
+            raise InputError(
+                explain(
+                    "network",
+                    f"the activation of {layer.name!r} must be one of {', '.join(ACTIVATIONS)}",
+                    repr(layer.activation),
+                    did_you_mean(layer.activation, ACTIVATIONS),
+                )
+            )
+    sized = [layer for layer in layers if not isinstance(layer, Dropout)]
+    for before, after in pairwise(sized):
+        if features_out(before) != features_in(after):
+            raise InputError(
+                explain(
+                    "network",
+                    f"{after.name!r} must take what {before.name!r} gives",
+                    f"{features_out(before)} features for {features_in(after) or 'integers'}",
+                    "Change one of the sizes",
+                )
+            )
+
+
+def features_in(layer: Layer) -> int | None:
+    """Give the features that a layer takes; None where it takes integers or any number.
+
+    Examples
+    --------
+    >>> features_in(Linear("head", 8, 2))
+    8
+    """
+    match layer:
+        case Linear():
+            return layer.inputs
+        case LSTM():
+            return layer.input_size
+        case LayerNorm():
+            return layer.size
+        case Embedding() | Dropout():
+            return None
+
+
+def features_out(layer: Layer) -> int | None:
+    """Give the features that a layer puts out; None where they are those that it takes.
+
+    Examples
+    --------
+    >>> features_out(Linear("head", 8, 2))
+    2
+    """
+    match layer:
+        case Linear():
+            return layer.outputs
+        case LSTM():
+            return layer.hidden_size
+        case LayerNorm() | Embedding():
+            return layer.size
+        case Dropout():
+            return None
 
 
 def to_json(layers: tuple[Layer, ...]) -> list[dict[str, Any]]:
