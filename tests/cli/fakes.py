@@ -111,7 +111,16 @@ class FakeForecaster(AbstractEstimator):
         self.columns = columns
         self.train = train
 
-    def fit(self, frame: Any) -> FakeForecaster:
+    def fit(self, frame: Any, *, validation: int | None = None) -> FakeForecaster:
+        """Train.
+
+        Parameters
+        ----------
+        frame : DataFrame
+            The series.
+        validation : int, optional
+            Periods that are not trained on.
+        """
         if self.horizon < 1:
             raise InputError("Forecaster: horizon must be at least 1; got 0. Give 1 or more.")
         if self.decoder == "bug":
@@ -119,7 +128,7 @@ class FakeForecaster(AbstractEstimator):
         if self.decoder == "interrupt":
             raise KeyboardInterrupt
         self.last_ = float(frame[self.columns.target][-1])
-        self.rows_ = len(frame)
+        self.rows_ = len(frame) - (validation or 0)
         return self
 
     def predict(self, frame: Any = None, future: Any = None) -> Any:
@@ -133,7 +142,7 @@ class FakeForecaster(AbstractEstimator):
     def evaluate(self, frame: Any = None) -> Evaluation:
         return Evaluation({"rows": 0.0 if frame is None else len(frame), "none": float("nan")})
 
-    def backtest(self, frame: Any, windows: int = 1, refit: bool = False) -> Evaluation:
+    def backtest(self, frame: Any, *, windows: int = 1, refit: bool = False) -> Any:
         """Score forecasts from the past.
 
         Parameters
@@ -145,7 +154,9 @@ class FakeForecaster(AbstractEstimator):
         refit : bool
             Whether to fit anew at each.
         """
-        return Evaluation({"windows": windows, "refit": float(refit)})
+        import polars as pl
+
+        return pl.DataFrame({"windows": [windows], "refit": [refit]})
 
     def story(self) -> Story:
         rows = (("LSTM", 0.5), ("naive [last]", 0.7))

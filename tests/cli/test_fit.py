@@ -61,6 +61,12 @@ def test_several_files_are_read_as_one(cellstate, prices, tmp_path):
     assert cellstate("predict", folder, "--json").json["rows"][0] == {"ds": 1, "LSTM": 40.5}
 
 
+def test_what_fit_takes_besides_the_data_is_an_option_too(cellstate, prices, tmp_path):
+    call = ("fit", "forecast", prices, "--horizon", 2, "--out", tmp_path / "model", "--json")
+    assert cellstate(*call, "--validation", 1).json["record"]["rows"] == 2
+    assert "Periods that are not trained on." in cellstate("fit", "forecast", "--help").out
+
+
 def test_a_classifier_reads_a_table_of_rows(cellstate, rows, tmp_path):
     result = cellstate("fit", "classify", rows, "--out", tmp_path / "model")
     assert result.code == 0

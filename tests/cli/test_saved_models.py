@@ -19,7 +19,7 @@ def test_a_forecast_goes_on_from_the_training_data(cellstate, model, tmp_path):
     out = tmp_path / "forecast.csv"
     result = cellstate("predict", model, "--out", out)
     assert (result.code, result.err) == (0, "")
-    assert result.out == f"Predictions: {out}\n"
+    assert result.out == f"Written to {out}\n"
     assert out.read_text() == "ds,LSTM\n1,30.0\n2,30.0\n"
 
 
@@ -97,7 +97,7 @@ def test_a_classifier_is_scored(cellstate, classifier, rows):
 
 def test_a_backtest_takes_the_method_s_options(cellstate, model, prices):
     result = cellstate("backtest", model, prices, "--windows", 5, "--refit", "--json")
-    assert result.json["scores"] == {"windows": 5, "refit": 1.0}
+    assert result.json["rows"] == [{"windows": 5, "refit": True}]
     assert "How many points in the past." in cellstate("backtest", "--help").out
 
 

@@ -14,7 +14,7 @@ _COMMANDS = {
     "fit": ("fit", "Fit a model for a job to data, and save it."),
     "predict": ("predict", "Predict with a saved model."),
     "evaluate": ("evaluate", "Score a saved model beside the simple baselines of its field."),
-    "backtest": ("backtest", "Score forecasts from many points of the past."),
+    "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),
     "data": ("catalogue", "List, find and fetch public data sets."),
     "doctor": ("doctor", "Show what this machine offers."),

@@ -19,16 +19,23 @@ class Command(TyperCommand):
 
     def format_options(self, ctx: Any, formatter: Any) -> None:
         """Write the options' help, a section for each group, in order of declaration."""
-        groups: dict[str, list[tuple[str, str]]] = {}
-        for parameter in self.get_params(ctx):
-            record = parameter.get_help_record(ctx)
-            if record is not None:
-                kind = "Arguments" if parameter.param_type_name == "argument" else "Options"
-                group = getattr(parameter, "rich_help_panel", None) or kind
-                groups.setdefault(group, []).append(record)
-        for group, records in groups.items():
-            with formatter.section(group):
+        groups: dict[str, list[Any]] = {}
+        parameters: list[Any] = self.get_params(ctx)
+        for parameter in parameters:
+            if parameter.param_type_name == "argument":
+                record = (_written(parameter), parameter.help or "")
+                groups.setdefault("Arguments", []).append(record)
+            else:
+                panel = getattr(parameter, "rich_help_panel", None) or "Options"
+                groups.setdefault(panel, []).append(parameter.get_help_record(ctx))
+        for panel, records in groups.items():
+            with formatter.section(panel):
                 formatter.write_dl(records, col_max=_FLAG_COLUMN)
+
+    def collect_usage_pieces(self, ctx: Any) -> list[str]:
+        """Write the usage line as ``[OPTIONS] MODEL [DATA...]``."""
+        words = [p for p in self.get_params(ctx) if p.param_type_name == "argument"]
+        return ["[OPTIONS]", *map(_written, words)]
 
     def invoke(self, ctx: Any) -> Any:
         """Run the command; an interrupt ends with 130, as shells expect, and no traceback."""
@@ -36,6 +43,11 @@ class Command(TyperCommand):
             return super().invoke(ctx)
         except KeyboardInterrupt:
             raise SystemExit(130) from None
+
+
+def _written(argument: Any) -> str:
+    several = f"{argument.metavar}{'...' if argument.nargs == -1 else ''}"
+    return several if argument.required else f"[{several}]"
 
 
 class Entry(NamedTuple):

@@ -45,7 +45,8 @@ def _run(json: screen.Json = False) -> None:
     ]
     screen.print_table(["this machine", ""], lines)
     _show_packages(packages)
-    _show_backends(backends, facts["torch"]["devices"])
+    if backends:
+        _show_backends(backends, facts["torch"]["devices"])
 
 
 def optional_packages() -> list[Package]:

@@ -13,7 +13,7 @@ from cellstate.cli.models import Model, load, refuse_option
 
 Data = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[DATA...]", help="Held-out data; the model's own where it kept some."),
+    typer.Argument(metavar="DATA", help="Held-out data; the model's own where it kept some."),
 ]
 
 

@@ -17,7 +17,7 @@ from cellstate.errors import MissingExtraError
 from cellstate.tasks import TASKS, estimator_class
 
 Frames = Annotated[
-    list[Path], typer.Argument(metavar="DATA...", help="One file, or several of the same columns.")
+    list[Path], typer.Argument(metavar="DATA", help="One file, or several of the same columns.")
 ]
 Rows = Annotated[
     Path, typer.Argument(metavar="DATA", help="A CSV file of rows, or an .npz file with X and y.")
@@ -42,12 +42,20 @@ def build() -> Any:
 
 def estimator_options(estimator: Any) -> tuple[Option, ...]:
     """Describe the arguments of an estimator."""
-    return options_of(estimator.__init__, inspect.getdoc(estimator))
+    init = estimator.__init__
+    return options_of(init, inspect.getdoc(estimator), estimator.__name__)
+
+
+def fit_options(estimator: Any) -> tuple[Option, ...]:
+    """Describe what `fit` takes besides the data: its keyword-only parameters."""
+    parameters = inspect.signature(estimator.fit).parameters.values()
+    data = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    return options_of(estimator.fit, inspect.getdoc(estimator.fit), skip=data)
 
 
 def _build_job(task: str) -> Any:
     estimator: Any = estimator_class(task)
-    options = estimator_options(estimator)
+    options, settings = estimator_options(estimator), fit_options(estimator)
     arrays = reading.takes_arrays(estimator)
     parameters = [
         own("data", Rows if arrays else Frames, REQUIRED),
@@ -67,14 +75,14 @@ def _build_job(task: str) -> Any:
         else:
             given = (reading.read_frames(data),)
         started = time.perf_counter()
-        model.fit(*given)
+        model.fit(*given, **arguments(settings, words))
         seconds = time.perf_counter() - started
         model.save(out)
         _tell(model, out, report, seconds, json)
 
     needed = "".join(f" {o.flag} 24" for o in options if o.default is REQUIRED)
     example = f"cellstate fit {task} {'rows' if arrays else 'prices'}.csv{needed} --out model/"
-    return single(with_options(run, parameters, options), _summary(task), example)
+    return single(with_options(run, parameters, settings + options), _summary(task), example)
 
 
 def _summary(task: str) -> str:

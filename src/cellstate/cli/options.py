@@ -66,9 +66,24 @@ class Option:
 
 
 def options_of(
-    function: Callable[..., Any], docstring: str | None, *, skip: Iterable[str] = ()
+    function: Callable[..., Any],
+    docstring: str | None,
+    group: str = "Options",
+    *,
+    skip: Iterable[str] = (),
 ) -> tuple[Option, ...]:
     """Describe the parameters of a function, all but those in `skip`.
+
+    Parameters
+    ----------
+    function : callable
+        Its signature gives names, types and defaults.
+    docstring : str, optional
+        Its section "Parameters" gives the help texts.
+    group : str
+        The heading of these options in the help; settings have headings of their own.
+    skip : iterable of str
+        Parameters that the command fills in itself.
 
     Examples
     --------
@@ -95,7 +110,7 @@ def options_of(
             options += _fields(name, settings, parameter.default)
         else:
             doc = docs.get(name, _UNDOCUMENTED)
-            options.append(Option((name,), hint, parameter.default, doc, "Options"))
+            options.append(Option((name,), hint, parameter.default, doc, group))
     return tuple(options)
 
 

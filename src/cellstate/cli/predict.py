@@ -15,13 +15,9 @@ Future = Annotated[
     Path | None,
     typer.Option(metavar="FILE", help="Known-future covariates, for models that use them."),
 ]
-Out = Annotated[
-    Path | None,
-    typer.Option(metavar="FILE", help=f"Write the predictions ({', '.join(tables.FORMATS)})."),
-]
 Data = Annotated[
     list[Path] | None,
-    typer.Argument(metavar="[DATA...]", help="New data; a forecast can go on from the old."),
+    typer.Argument(metavar="DATA", help="New data; a forecast can go on from the old."),
 ]
 
 
@@ -36,12 +32,11 @@ def _run(
     model: Model,
     data: Data = None,
     future: Future = None,
-    out: Out = None,
+    out: tables.Out = None,
     target: reading.Target = None,
     json: screen.Json = False,
 ) -> None:
-    if out is not None:
-        tables.check_file(out, "--out")
+    tables.check_out(out)
     estimator = load(model)
     if reading.takes_arrays(estimator):
         refuse_option("--future", future, estimator.task)
@@ -51,14 +46,7 @@ def _run(
         frame = reading.read_frames(data) if data else None
         known = reading.read_frames([future]) if future else None
         table = estimator.predict(frame, future=known)
-    if out is not None:
-        tables.write(table, out)
-    if json:
-        screen.print_json({"model": model, "out": out, "rows": tables.rows(table)})
-    elif out is None:
-        tables.show(table)
-    else:
-        screen.say(f"Predictions: {out}")
+    tables.give(table, out, model, as_json=json)
 
 
 def _predict_rows(estimator: Any, data: list[Path] | None, target: str | None) -> dict[str, Any]:

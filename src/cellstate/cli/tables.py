@@ -5,7 +5,9 @@ from __future__ import annotations
 import csv
 import io
 from pathlib import Path
-from typing import Any
+from typing import Annotated, Any
+
+import typer
 
 from cellstate.cli import screen
 from cellstate.errors import FrameError, explain
@@ -14,7 +16,12 @@ FORMATS = (".csv", ".csv.gz", ".parquet")
 _SHOWN = 30  # rows of a long table on a screen
 
 
-def check_file(path: Path, option: str) -> None:
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help=f"Write the table ({', '.join(FORMATS)}).")
+]
+
+
+def check_out(path: Path | None) -> None:
     """Check that a table may be written there, before any work is done for it.
 
     Raises
@@ -22,9 +29,12 @@ def check_file(path: Path, option: str) -> None:
     FrameError
         The name has another ending, is a folder's, or its directory is missing.
     """
+    if path is None:
+        return
     if not path.name.lower().endswith(FORMATS):
-        raise _bad(option, f"the file must end in {', '.join(FORMATS)}", str(path), "Rename it")
-    check_place(path, option)
+        must = f"the file must end in {', '.join(FORMATS)}"
+        raise _bad("--out", must, str(path), "Rename it")
+    check_place(path, "--out")
 
 
 def check_place(path: Path, option: str) -> None:
@@ -42,8 +52,19 @@ def check_place(path: Path, option: str) -> None:
         raise _bad(option, must, f"no {path.absolute().parent}", "Create it first")
 
 
-def write(frame: Any, path: Path) -> None:
-    """Write a table in one step, by its ending."""
+def give(frame: Any, out: Path | None, model: Path, *, as_json: bool) -> None:
+    """Write a table to its file if there is one; tell of it, or show it, or print it as JSON."""
+    if out is not None:
+        _write(frame, out)
+    if as_json:
+        screen.print_json({"model": model, "out": out, "rows": rows(frame)})
+    elif out is not None:
+        screen.say(f"Written to {out}")
+    else:
+        show(frame)
+
+
+def _write(frame: Any, path: Path) -> None:
     if isinstance(frame, dict) and path.suffix.lower() == ".csv":
         _write_csv(frame, path)
         return

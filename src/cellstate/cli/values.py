@@ -8,7 +8,7 @@ from collections.abc import Sequence
 from pathlib import Path
 from typing import Any, Literal
 
-from cellstate.errors import InputError, explain
+from cellstate.errors import InputError, did_you_mean, explain
 
 _PLACEHOLDERS = {int: "N", float: "X", str: "TEXT", Path: "PATH"}
 # What a word must be, and an example of it: alone, and in a sequence.
@@ -45,13 +45,14 @@ def placeholder(hint: Any, choices: Sequence[str] = ()) -> str:
     'N,N,…'
     """
     shown: list[str] = [*choices]
-    for kind in alternatives(hint):
+    kinds = alternatives(hint)
+    for kind in kinds:
         if typing.get_origin(kind) is Literal:
             shown += [str(word) for word in typing.get_args(kind)]
         elif (item := _item(kind)) is not None:
             one = placeholder(item)
             shown.append(f"{one},{one},…")
-        elif kind in _PLACEHOLDERS and not (kind is str and choices):
+        elif kind in _PLACEHOLDERS and not (kind is str and (choices or Path in kinds)):
             shown.append(_PLACEHOLDERS[kind])
     return "|".join(dict.fromkeys(shown)) or "TEXT"
 
@@ -82,7 +83,8 @@ for example --horizon 24.
             continue
     forms = [form for kind in kinds for form in _forms(kind)]
     must = " or ".join(must for must, _ in forms)
-    do = f"Write for example {flag} {forms[0][1]}"
+    words = [example for must, example in forms if must == repr(example)]
+    do = did_you_mean(text, words) if words else f"Write for example {flag} {forms[0][1]}"
     raise InputError(explain("cellstate", f"{flag} must be {must}", repr(text), do))
 
 
