@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from pathlib import Path
+
 import numpy as np
 import polars as pl
 import pytest
@@ -9,6 +11,7 @@ from hypothesis import given, settings
 from hypothesis import strategies as st
 
 from cellstate.data import Panel, Windows, to_panel
+from cellstate.data.series import m4_hourly
 from cellstate.tasks.forecast import metrics
 from cellstate.tasks.forecast.baselines import AbstractBaseline
 from cellstate.tasks.forecast.linear import Linear
@@ -245,3 +248,17 @@ def test_exponential_smoothing_says_that_it_leaves_a_long_season_out() -> None:
 
 def test_without_a_season_the_seasonal_naive_is_no_rival() -> None:
     assert "seasonal naive" not in [rival.name for rival in rivals(1, 8)]
+
+
+def test_naive2_scores_on_m4_hourly_what_the_competition_published(data_dir: Path) -> None:
+    train, test = m4_hourly(data_dir)
+    known = to_panel(train)
+    truth = to_panel(test).target.reshape(-1, 48)
+    everything = np.arange(len(known))
+    forecast = Naive2(24).fit(known, 48).predict(known, everything, known.lengths).point
+    assert metrics.smape(truth, forecast) == pytest.approx(18.383, abs=0.001)
+    scale = metrics.naive_scale(known, 24)
+    assert metrics.mase(truth, forecast, scale) == pytest.approx(2.396, abs=0.0015)
+    seasonal = SeasonalNaive(24).fit(known, 48).predict(known, everything, known.lengths).point
+    assert metrics.smape(truth, seasonal) == pytest.approx(13.912, abs=0.001)
+    assert metrics.mase(truth, seasonal, scale) == pytest.approx(1.193, abs=0.001)
