@@ -27,7 +27,7 @@ class Case:
 
     T: int
     B: int
-    I: int  # noqa: E741
+    I: int
     H: int
     L: int = 1
     D: int = 1

@@ -186,7 +186,8 @@ def _shared(layer: network.Layer, share: Chain) -> nn.Module | None:
 def _check(layers: tuple[network.Layer, ...]) -> None:
     """Require unique, usable names, known activations and sizes that fit one another."""
     names = [layer.name for layer in layers]
-    reserved = [n for n in names if not n or "." in n or hasattr(nn.Module(), n) or n == "layers"]
+    taken = {*dir(nn.Module()), *dir(Chain), "layers"}
+    reserved = [name for name in names if not name or "." in name or name in taken]
     if not names or reserved or len(set(names)) != len(names):
         raise InputError(
             explain(
