@@ -68,7 +68,8 @@ def explain(where: str, must: str, given: str, do: str) -> str:
     >>> explain("LSTM", "x must have 3 axes", "2", "Add the batch axis")
     'LSTM: x must have 3 axes; got 2. Add the batch axis.'
     """
-    return f"{where}: {must}; got {given}. {do.rstrip('.')}."
+    end = "" if do.endswith(("?", ".")) else "."
+    return f"{where}: {must}; got {given}. {do}{end}"
 
 
 def did_you_mean(name: str, choices: Iterable[str]) -> str:

@@ -68,7 +68,7 @@ class TrainConfig:
     Traceback (most recent call last):
     ...
     cellstate.errors.InputError: TrainConfig: schedule must be 'one_cycle', 'cosine' or \
-'constant'; got 'cosin'. Did you mean 'cosine'?.
+'constant'; got 'cosin'. Did you mean 'cosine'?
     """
 
     epochs: int | None = None

@@ -213,8 +213,10 @@ def evaluate(
     if "Naive2" in scores:
         columns.insert(3, "OWA")
         naive2 = scores["Naive2"]
+        defined = naive2[1] > 0 and naive2[2] > 0
         for values in scores.values():
-            values.insert(3, metrics.owa(values[2], values[1], naive2[2], naive2[1]))
+            owa = metrics.owa(values[2], values[1], naive2[2], naive2[1]) if defined else np.nan
+            values.insert(3, owa)
     decided_by = "MASE" if np.isfinite(scores[NAME][1]) else "MAE"
     at = columns.index(decided_by)
     if not is_held_out:

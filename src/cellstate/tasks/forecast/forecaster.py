@@ -11,14 +11,14 @@ from cellstate.data.columns import Columns
 from cellstate.data.frames import to_panel
 from cellstate.data.future import future_values
 from cellstate.data.panel import Panel
-from cellstate.errors import InputError, did_you_mean, explain
+from cellstate.errors import InputError, explain
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.forecast import saved
 from cellstate.tasks.forecast.answers import answer_frame
+from cellstate.tasks.forecast.checks import check_arguments, check_panel, check_whole
 from cellstate.tasks.forecast.evaluation import Evaluation, evaluate, held_cutoffs
-from cellstate.tasks.forecast.fitted import MODELS, Fitted
+from cellstate.tasks.forecast.fitted import Fitted
 from cellstate.tasks.forecast.fitting import Settings, fit_panel
-from cellstate.tasks.forecast.intervals import check_levels
 from cellstate.tasks.forecast.memory import Memory
 from cellstate.tasks.forecast.plan import make_plan
 from cellstate.train.config import TrainConfig
@@ -26,8 +26,6 @@ from cellstate.train.config import TrainConfig
 if TYPE_CHECKING:
     from cellstate.artifact import Manifest
     from cellstate.tasks.sections import Story
-
-DISTRIBUTIONS = ("student_t", "negative_binomial", "quantiles")
 
 
 class Forecaster(AbstractEstimator):
@@ -119,8 +117,9 @@ class Forecaster(AbstractEstimator):
         TrainingError
             The loss stayed undefined.
         """
-        self._check_arguments()
+        check_arguments(self)
         panel = to_panel(frame, self.columns, self.frequency)
+        check_panel(self, panel)
         self._learn(panel, validation)
         return self
 
@@ -226,10 +225,10 @@ class Forecaster(AbstractEstimator):
             As from `predict`, with the truth in the target's column. This estimator is left as
             it is.
         """
-        self._check_arguments()
+        check_arguments(self)
         stride = self.horizon if stride is None else stride
         for name, value in (("windows", windows), ("stride", stride)):
-            _check_whole("Forecaster.backtest", name, value)
+            check_whole("Forecaster.backtest", name, value)
         panel = to_panel(frame, self.columns, self.frequency)
         back = self.horizon + stride * np.arange(windows - 1, -1, -1)
         if panel.lengths.min() <= back[0] + 1:
@@ -306,32 +305,6 @@ class Forecaster(AbstractEstimator):
         known = self.memory_.edge
         return to_panel(frame, self.columns, known.frequency, encoder=known.encoder)
 
-    def _check_arguments(self) -> None:
-        _check_whole("Forecaster", "horizon", self.horizon)
-        if self.context is not None:
-            _check_whole("Forecaster", "context", self.context)
-        check_levels(tuple(self.levels))
-        for name, choices in (("decoder", tuple(MODELS)), ("distribution", DISTRIBUTIONS)):
-            value = getattr(self, name)
-            if value not in choices:
-                raise InputError(
-                    explain(
-                        "Forecaster",
-                        f"{name} must be known",
-                        repr(value),
-                        did_you_mean(str(value), choices),
-                    )
-                )
-        if self.decoder == "recursive" and self.columns.past:
-            raise InputError(
-                explain(
-                    "Forecaster",
-                    "the recursive decoder needs covariates that are known for the future",
-                    f"past={self.columns.past!r}",
-                    "Use decoder='direct', or name them under future",
-                )
-            )
-
     def _is_fitted(self) -> bool:
         return hasattr(self, "fitted_")
 
@@ -341,12 +314,3 @@ class Forecaster(AbstractEstimator):
     def _restore(self, manifest: Manifest, tensors: dict[str, np.ndarray]) -> None:
         self.fitted_, self.memory_, self._history = saved.from_parts(manifest, tensors)
         self._added = []
-
-
-def _check_whole(where: str, name: str, value: Any) -> None:
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < 1:
-        raise InputError(
-            explain(where, f"{name} must be a whole number of at least 1", repr(value),
-                    f"Give for example {name}=24")
-        )  # fmt: skip

@@ -4,25 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellstate.errors import InputError, explain
-
 GRID = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 SMALLEST = 1e-12  # a distance to the median below this says nothing of the spread
-
-
-def check_levels(levels: tuple[float, ...]) -> None:
-    """Raise `InputError` unless each level is a percentage strictly between 0 and 100."""
-    for level in levels:
-        number = isinstance(level, (int, float, np.number)) and not isinstance(level, bool)
-        if not number or not 0 < level < 100:
-            raise InputError(
-                explain(
-                    "Forecaster",
-                    "levels must be percentages between 0 and 100",
-                    repr(level),
-                    "Give for example levels=(80, 95)",
-                )
-            )
 
 
 def quantile_levels(levels: tuple[float, ...]) -> tuple[float, ...]:

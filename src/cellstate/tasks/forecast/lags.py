@@ -35,6 +35,7 @@ class Lags:
     scale: RunningScale
 
     SIZE = 4
+    SEASONAL = 2  # the column of z_s
 
     @classmethod
     def start(cls, series: int, season: int) -> Self:

@@ -21,7 +21,7 @@ from cellstate.tasks.forecast.naive import last_observed
 
 MOST_WINDOWS = 20_000  # of which to learn; beyond it the weights hardly change
 _BLOCK = 2_048
-_PENALTIES = np.logspace(-6, 1, 15)  # relative to the mean square of an input
+_PENALTIES = np.logspace(-6, 1, 15).tolist()  # relative to the mean square of an input
 _MIDDLE_PENALTY = 1e-2  # where no series is long enough to choose one
 _VALIDATION_SHARE = 0.15
 

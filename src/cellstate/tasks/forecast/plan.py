@@ -15,8 +15,8 @@ from cellstate.tasks.forecast.scaling import prefers_log
 if TYPE_CHECKING:
     from cellstate.data import Panel
 
-SIZES = {"small": (64, 1), "medium": (128, 1), "large": (256, 2)}  # width, layers
-FEW_WINDOWS = 2_000  # below it, half the width suffices and learns faster
+SIZES = {"small": (128, 1), "medium": (256, 1), "large": (512, 2)}  # width, layers
+FEW_WINDOWS = 2_000  # below it, a quarter of the width suffices and learns faster
 LONGER_SEASON = {24: 168, 48: 336, 96: 672}  # a day within a week, by steps in a day
 LONGEST_SEGMENT = 48
 
@@ -108,7 +108,7 @@ def make_plan(
     width, layers = SIZES[size]
     windows = int(np.maximum(panel.lengths - context - horizon, 1).sum())
     if windows < FEW_WINDOWS:
-        width = width // 2
+        width = width // 4
     return Plan(
         horizon=horizon,
         context=context,

@@ -19,6 +19,7 @@ from cellstate.tasks.forecast.model import AbstractForecastModel, State, take
 from cellstate.tasks.forecast.plan import Plan
 from cellstate.tasks.forecast.running_scale import RunningScale
 from cellstate.tasks.forecast.sampling import from_quantiles, negative_binomial, student_t
+from cellstate.tasks.forecast.scaling import to_log
 
 if TYPE_CHECKING:
     from cellstate import nn
@@ -32,7 +33,7 @@ SMALLEST_SCALE = 1e-6  # as in `cellstate.nn.heads`
 def describe(plan: Plan) -> tuple[network.Layer, ...]:
     """Say of which layers the network of a plan consists."""
     inputs = Lags.SIZE + plan.known + plan.static
-    outputs = {"student_t": 3, "negative_binomial": 2, "quantiles": len(plan.taus)}
+    outputs = {"student_t": 3 + 1, "negative_binomial": 2, "quantiles": len(plan.taus) + 1}
     between = plan.dropout * (plan.layers > 1)
     return (
         network.LSTM("memory", inputs, plan.width, plan.layers, between),
@@ -49,8 +50,17 @@ def build(plan: Plan) -> nn.Chain:
 
 
 def centred(plan: Plan) -> bool:
-    """Whether values are measured from their level; counts are only divided by it."""
+    """Whether values are measured from their level; counts are only divided by it.
+
+    Where they are, the head's last output is the logit of a gate: how much of the value one season
+    before the distribution starts from.
+    """
     return plan.distribution != "negative_binomial"
+
+
+def inward(plan: Plan, y: np.ndarray) -> np.ndarray:
+    """Take the logarithm if the plan does; counts stay counts."""
+    return to_log(y) if plan.log and centred(plan) else y
 
 
 class RecursiveModel(AbstractForecastModel):
@@ -97,8 +107,8 @@ class RecursiveModel(AbstractForecastModel):
         static: np.ndarray,
     ) -> State:
         """Move each state by one period."""
-        _, state = self._read(state, known, static)
-        return _observe(state, y, self.plan.recent)
+        _, _, state = self._read(state, known, static)
+        return _observe(state, inward(self.plan, y), self.plan.recent)
 
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         """Forecast the next H periods: (R, H, Q)."""
@@ -109,23 +119,38 @@ class RecursiveModel(AbstractForecastModel):
         rng = np.random.default_rng(SEED)
         for step in range(horizon):
             level, unit = _lags(state).anchor(centred(self.plan))
-            raw, state = self._read(state, known[copies, step], static)
-            draws = self._draw(raw.reshape(rows, PATHS, -1), unit.reshape(rows, PATHS), rng, step)
-            y = level.reshape(rows, PATHS) + draws
+            raw, start, state = self._read(state, known[copies, step], static)
+            moves = self._draw(raw.reshape(rows, PATHS, -1), unit.reshape(rows, PATHS), rng, step)
+            y = (level + unit * start).reshape(rows, PATHS) + moves
             paths[:, step] = y
             state = _observe(state, y.reshape(-1), self.plan.recent)
-        return np.quantile(paths, self.plan.taus, axis=-1).transpose(1, 2, 0)
+        quantiles = np.quantile(paths, self.plan.taus, axis=-1).transpose(1, 2, 0)
+        return np.exp(quantiles) if self.plan.log and centred(self.plan) else quantiles
 
     def _read(
         self, state: State, known: np.ndarray, static: np.ndarray
-    ) -> tuple[np.ndarray, State]:
-        """Take one step of memory before an observation: raw outputs (R, ·), moved state."""
+    ) -> tuple[np.ndarray, np.ndarray, State]:
+        """Take one step of memory before an observation.
+
+        Returns
+        -------
+        raw : np.ndarray
+            (R, ·) parameters of the distribution.
+        start : np.ndarray
+            (R,) what it is measured from, in units from the level.
+        state : State
+            Moved in its memory cells, not yet in its lags.
+        """
         features = _lags(state).features(centred(self.plan))
         inputs = np.concatenate([features, known, static], axis=1, dtype=np.float32)
         held = {"memory": (state["h"].swapaxes(0, 1), state["c"].swapaxes(0, 1))}
         raw, held = self._chain.step(inputs, held)
         h, c = (part.swapaxes(0, 1) for part in held["memory"])
-        return raw, {**state, "h": h, "c": c}
+        start = np.zeros(len(raw))
+        if centred(self.plan):
+            raw, gate = raw[:, :-1], raw[:, -1].astype(np.float64)
+            start = features[:, Lags.SEASONAL] / (1 + np.exp(-gate))
+        return raw, start, {**state, "h": h, "c": c}
 
     def _draw(
         self, raw: np.ndarray, unit: np.ndarray, rng: np.random.Generator, step: int

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellstate.tasks.forecast.lags import CLIP, Lags
 from cellstate.tasks.forecast.plan import Plan
-from cellstate.tasks.forecast.recursive import centred
+from cellstate.tasks.forecast.recursive import centred, inward
 
 if TYPE_CHECKING:
     import torch
@@ -72,15 +72,17 @@ class RecursiveTask:
         raw, _ = model(batch["inputs"].transpose(0, 1))
         raw, target = raw.transpose(0, 1), batch["target"]
         count = torch.isfinite(target).sum()
-        if self.plan.distribution == "quantiles":
-            median = self.plan.taus.index(0.5)
-            quantiles = heads.monotone_quantiles(raw, median=median)
-            loss = losses.pinball(quantiles, target, self.plan.taus)
-        elif self.plan.distribution == "student_t":
-            loss = losses.negative_log_likelihood(heads.StudentT.from_raw(raw), target)
-        else:
+        if self.plan.distribution == "negative_binomial":
             counts = heads.NegativeBinomial.from_raw(raw, scale=batch["unit"])
-            loss = losses.negative_log_likelihood(counts, target)
+            return StepLoss(losses.negative_log_likelihood(counts, target), count)
+        raw, start = raw[..., :-1], raw[..., -1].sigmoid() * batch["inputs"][..., Lags.SEASONAL]
+        if self.plan.distribution == "student_t":
+            distribution = heads.StudentT.from_raw(raw, shift=start)
+            loss = losses.negative_log_likelihood(distribution, target)
+        else:
+            median = self.plan.taus.index(0.5)
+            quantiles = heads.monotone_quantiles(raw, median=median) + start[..., None]
+            loss = losses.pinball(quantiles, target, self.plan.taus)
         return StepLoss(loss, count)
 
     def _batch(self, windows: Windows, indices: np.ndarray, skip: int) -> dict[str, np.ndarray]:
@@ -118,7 +120,7 @@ def read(plan: Plan, panel: Panel) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
         if not going.all():
             series, lags = series[going], lags.take(np.flatnonzero(going))
         at = panel.offsets[series] + step
-        y = panel.target[at]
+        y = inward(plan, panel.target[at])
         level, width = lags.anchor(centred(plan))
         own[at] = lags.features(centred(plan))
         unit[at] = width

@@ -91,7 +91,7 @@ def prefers_log(y: np.ndarray, season: int) -> bool:
     count = len(y) // block
     if count < 3 or not np.nanmin(y, initial=np.inf) > 0 or np.isnan(y).all():
         return False
-    blocks = y[len(y) - count * block :].reshape(count, block)
+    blocks = (y / np.nanmax(y))[len(y) - count * block :].reshape(count, block)
     blocks = blocks[np.isfinite(blocks).all(axis=1)]
     if len(blocks) < 3:
         return False

@@ -70,7 +70,7 @@ class Statistical(AbstractBaseline):
         for window in _spread_out(count):
             if time.monotonic() - started > self.budget_s:
                 break
-            known = panel.target[panel.rows(series[window])][: cutoffs[window]]
+            known = panel.target[panel.rows(int(series[window]))][: cutoffs[window]]
             history = _bridged(known)[-max(MOST_HISTORY, _MOST_SEASONS * season) :]
             point[window], quantiles[window] = self._forecast(model, history, probabilities)
             done += 1

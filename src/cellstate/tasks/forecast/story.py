@@ -101,8 +101,7 @@ def _forecasts(forecaster: Forecaster, rolled: Rolled) -> sections.Forecasts:
                 times=rolled.panel.times[coming],
                 point=quantiles[:, middle],
                 bands={
-                    float(level): band(quantiles, plan.taus, level)
-                    for level in forecaster.levels
+                    float(level): band(quantiles, plan.taus, level) for level in forecaster.levels
                 },
                 truth=rolled.truth[window],
                 caption=f"scaled error {errors[window]:.3g}",
@@ -204,8 +203,8 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
 
 
 def _last_layer(trace: Any) -> dict[str, np.ndarray]:
-    last = trace[-1]
-    return {name: getattr(last, name)[:, 0].numpy() for name in ("i", "f", "g", "o", "c")}
+    """Pick (T, H) of the last layer, its only direction and row."""
+    return {name: getattr(trace, name)[-1, 0, :, 0].numpy() for name in ("i", "f", "g", "o", "c")}
 
 
 def _data(forecaster: Forecaster) -> sections.Facts:
