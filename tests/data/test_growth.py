@@ -36,7 +36,7 @@ def assert_same(one: Panel, other: Panel) -> None:
             assert left == right, field.name
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=40, deadline=None)
 @given(
     steps=st.lists(st.sets(st.integers(0, 12), min_size=2), min_size=1, max_size=3),
     split=st.integers(1, 12),

@@ -46,7 +46,7 @@ def cut_by_hand(panel: Panel, context: int, horizon: int, **options: int) -> lis
 values = st.one_of(st.floats(-1e6, 1e6, allow_nan=False), st.just(float("nan")))
 
 
-@settings(max_examples=150, deadline=None)
+@settings(max_examples=80, deadline=None)
 @given(
     targets=st.lists(st.lists(values, min_size=1, max_size=12), min_size=1, max_size=4),
     context=st.integers(1, 5),
@@ -109,7 +109,7 @@ def test_gather_windows_takes_the_very_end_of_a_series() -> None:
     assert not batch["target_mask"].any()
 
 
-@settings(max_examples=80, deadline=None)
+@settings(max_examples=50, deadline=None)
 @given(
     lengths=st.lists(st.integers(1, 14), min_size=1, max_size=4),
     horizon=st.integers(1, 3),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gzip
+import io
 import os
 import tempfile
 from pathlib import Path
@@ -87,7 +88,9 @@ def write_frame(frame: Any, path: str | os.PathLike[str]) -> None:
 
 def _write(table: nw.DataFrame[Any], target: IO[bytes], form: str) -> None:
     if form == ".parquet":
-        table.write_parquet(target)  # type: ignore[arg-type]
+        buffer = io.BytesIO()
+        table.write_parquet(buffer)
+        target.write(buffer.getbuffer())
         return
     text = (table.write_csv() or "").encode()
     target.write(gzip.compress(text, mtime=0) if form == ".csv.gz" else text)

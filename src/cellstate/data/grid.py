@@ -135,7 +135,7 @@ def _check_own_frequency(
     steps[offsets[1:-1] - 1] = np.iinfo(np.int64).max
     if np.count_nonzero(steps > 1) > len(offsets) - 2:  # more than the series' borders
         shortest = np.minimum.reduceat(np.append(steps, np.iinfo(np.int64).max), offsets[:-1])
-        for number in np.flatnonzero((shortest > 1) & (np.diff(offsets) > _FEWEST_STEPS)):
+        for number in np.flatnonzero((shortest > 1) & (np.diff(offsets) > _FEWEST_STEPS)).tolist():
             stamps = times[offsets[number] : offsets[number + 1]]
             own = infer_frequency(stamps, np.array([0, len(stamps)]))
             if own != frequency and _is_regular(stamps, own):
@@ -199,5 +199,5 @@ def _series_of(row: int, offsets: np.ndarray, ids: Sequence[Any]) -> str:
     return f"the series {ids[int(np.searchsorted(offsets, row, side='right')) - 1]!r}"
 
 
-def _show(time: np.generic) -> str:
+def _show(time: Any) -> str:
     return str(time).replace("T00:00:00.000000", "").removesuffix(".000000")

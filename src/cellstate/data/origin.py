@@ -60,20 +60,25 @@ class Origin:
             Of pandas, polars, … as the user's was.
         """
         require(self.backend, extra="forecast")
+        backend = nw.Implementation.from_string(self.backend)
         series = [
-            self._series(name, values) for name, values in columns.items() if name is not None
+            self._series(name, values, backend)
+            for name, values in columns.items()
+            if name is not None
         ]
         return nw.concat([one.to_frame() for one in series], how="horizontal").to_native()
 
-    def _series(self, name: str, values: np.ndarray | Sequence[Any]) -> nw.Series[Any]:
+    def _series(
+        self, name: str, values: np.ndarray | Sequence[Any], backend: Any
+    ) -> nw.Series[Any]:
         if name == self.time_column or (
             isinstance(values, np.ndarray) and values.dtype.kind == "M"
         ):
-            return self.stamps.to_native(np.asarray(values), name, self.backend)
+            return self.stamps.to_native(np.asarray(values), name, backend)
         if name == self.id_column:
             dtype = getattr(nw, self.id_dtype)()
-            return nw.new_series(name, list(values), dtype, backend=self.backend)
-        return nw.new_series(name, values, backend=self.backend)
+            return nw.new_series(name, list(values), dtype, backend=backend)
+        return nw.new_series(name, values, backend=backend)
 
 
 def id_dtype_name(series: nw.Series[Any], ids: tuple[Any, ...]) -> str:

@@ -53,19 +53,20 @@ class StampKind:
 
     def to_native(self, times: np.ndarray, name: str, backend: Any) -> nw.Series[Any]:
         """Build a column of the user's kind from stamps."""
+        unit: Any = self.unit  # of the literal types that NumPy and narwhals ask for
         if self.kind == "integer":
             return nw.new_series(name, times, getattr(nw, self.unit)(), backend=backend)
         if self.kind == "text":
-            text = np.char.replace(np.datetime_as_string(times, self.unit), "T", self.separator)
+            text = np.char.replace(np.datetime_as_string(times, unit), "T", self.separator)
             return nw.new_series(name, text.tolist(), nw.String(), backend=backend)
         series = nw.new_series(name, times.astype("datetime64[us]"), backend=backend)
         if self.kind == "date":
             return series.cast(nw.Date())
         if self.zone is None:
-            return series.cast(nw.Datetime(self.unit))  # type: ignore[arg-type]
+            return series.cast(nw.Datetime(unit))
         if self.clock == "local":
             series = nw.new_series(name, to_utc(times, self.zone), backend=backend)
-        zoned = series.cast(nw.Datetime(self.unit))  # type: ignore[arg-type]
+        zoned = series.cast(nw.Datetime(unit))
         return zoned.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
 
 

@@ -60,7 +60,7 @@ def test_seasonal_naive_repeats_the_last_season_and_looks_further_back_over_gaps
     assert point(SeasonalNaive(4), [1, 2], 2, 3) == [2, 2, 1]
 
 
-@settings(max_examples=60, deadline=None)
+@settings(max_examples=30, deadline=None)
 @given(
     targets=st.lists(
         st.lists(st.one_of(st.floats(-100, 100), st.just(NAN)), min_size=3, max_size=15),
