@@ -20,6 +20,7 @@ CHOICES = {
     "size": tuple(SIZES),
     "distribution": ("student_t", "negative_binomial", "quantiles"),
 }
+LARGEST = 1e30  # networks compute in float32, which ends near 3e38
 
 
 def check_arguments(forecaster: Forecaster) -> None:
@@ -52,6 +53,7 @@ def check_arguments(forecaster: Forecaster) -> None:
 
 def check_panel(forecaster: Forecaster, panel: Panel) -> None:
     """Raise `InputError` unless the data can be learnt from with these arguments."""
+    check_values("Forecaster.fit", panel)
     name = panel.target_name
     observed = panel.target[np.isfinite(panel.target)]
     if len(observed) == 0:
@@ -81,6 +83,20 @@ def check_panel(forecaster: Forecaster, panel: Panel) -> None:
         if len(odd):
             must = f"distribution='negative_binomial' needs counts 0, 1, 2 … in {name!r}"
             raise _fail(must, float(odd[0]), "Use distribution='student_t'")
+
+
+def check_values(where: str, panel: Panel) -> None:
+    """Raise `FrameError` if a target is too large to be computed with."""
+    size = np.nanmax(np.abs(panel.target), initial=0.0)
+    if size > LARGEST:
+        raise FrameError(
+            explain(
+                where,
+                f"the target {panel.target_name!r} must stay below {LARGEST:g} in size",
+                f"{size:g}",
+                "Give it in a larger unit",
+            )
+        )
 
 
 def check_whole(where: str, name: str, value: Any, *, at_least: int = 1) -> None:

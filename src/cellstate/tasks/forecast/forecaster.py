@@ -15,7 +15,7 @@ from cellstate.errors import InputError, explain
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.forecast import saved
 from cellstate.tasks.forecast.answers import answer_frame
-from cellstate.tasks.forecast.checks import check_arguments, check_panel, check_whole
+from cellstate.tasks.forecast.checks import check_arguments, check_panel, check_values, check_whole
 from cellstate.tasks.forecast.evaluation import Evaluation, evaluate, held_cutoffs
 from cellstate.tasks.forecast.fitted import Fitted
 from cellstate.tasks.forecast.fitting import Settings, fit_panel
@@ -303,7 +303,9 @@ class Forecaster(AbstractEstimator):
 
     def _read(self, frame: Any) -> Panel:
         known = self.memory_.edge
-        return to_panel(frame, self.columns, known.frequency, encoder=known.encoder)
+        panel = to_panel(frame, self.columns, known.frequency, encoder=known.encoder)
+        check_values("Forecaster", panel)
+        return panel
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "fitted_")

@@ -4,7 +4,8 @@
 
 The anchor is the mean of the last `recent` observed values; the unit is the mean size of the
 seasonal difference |u_t − u_{t−s}| over the window, kept above a share of the window's own spread,
-so that a perfectly periodic window does not divide by zero. A constant window has unit 1.
+so that a perfectly periodic window does not divide by zero. The unit of a constant window is the
+same share of its level, or 1 where that is 0: a forecast scales with its series in any case.
 """
 
 from __future__ import annotations
@@ -13,7 +14,7 @@ from dataclasses import dataclass
 
 import numpy as np
 
-FLOOR = 0.1  # least unit, as a share of the window's mean absolute deviation
+FLOOR = 0.1  # least unit, as a share of the window's mean deviation, or of its level
 TINY = 1e-9  # relative to the anchor: below it, a window counts as constant
 
 
@@ -45,7 +46,8 @@ class WindowScale:
         deviation = _mean(np.abs(u - anchor))
         unit = np.fmax(moves, FLOOR * deviation)
         constant = ~(unit > TINY * np.abs(anchor))  # NaN, where nothing is known, included
-        return cls(anchor, np.where(constant, 1.0, unit), log)
+        level = FLOOR * np.abs(anchor)
+        return cls(anchor, np.where(constant, np.where(level > 0, level, 1.0), unit), log)
 
     def normalise(self, u: np.ndarray) -> np.ndarray:
         """Bring values (B, …), after the logarithm, to the common scale (1)."""
