@@ -1,8 +1,16 @@
 """LSTM networks end to end: the layer, the jobs, the memory that lasts."""
 
-from importlib.metadata import PackageNotFoundError, version
+__version__: str
 
-try:
-    __version__ = version("cellstate")
-except PackageNotFoundError:  # a source tree that was never installed
-    __version__ = "0.0.0+source"
+
+def __getattr__(name: str) -> str:
+    # The version is looked up when asked for: importlib.metadata takes longer than the command's
+    # whole help.
+    if name != "__version__":
+        raise AttributeError(f"module 'cellstate' has no attribute {name!r}")
+    from importlib.metadata import PackageNotFoundError, version
+
+    try:
+        return version("cellstate")
+    except PackageNotFoundError:  # a source tree that was never installed
+        return "0.0.0+source"
