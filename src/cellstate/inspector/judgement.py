@@ -72,6 +72,7 @@ def row_shares(values: np.ndarray) -> np.ndarray:
            [ nan,  nan]])
     """
     sizes = np.where(np.isfinite(values), np.abs(values), 0.0)
+    sizes = sizes / np.maximum(sizes.max(axis=1, keepdims=True, initial=0.0), 1e-300)
     total = sizes.sum(axis=1, keepdims=True)
     return np.where(total > 0, sizes / np.where(total > 0, total, 1.0), np.nan)
 

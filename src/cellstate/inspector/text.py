@@ -23,7 +23,7 @@ from cellstate.inspector.judgement import (
     unit_order,
 )
 from cellstate.inspector.plot import characters, formats, thin
-from cellstate.inspector.plot.axis import Axis, number_axis, time_axis
+from cellstate.inspector.plot.axis import LARGEST, Axis, number_axis, time_axis
 from cellstate.tasks import sections
 
 STYLES = ("blue", "dark_orange3", "green", "magenta", "yellow", "cyan")
@@ -168,7 +168,8 @@ class _Printer:
     def histogram(self, section: sections.Histogram) -> None:
         counts = np.asarray(section.counts, np.float64)
         groups = np.array_split(np.arange(len(counts)), min(16, len(counts))) if len(counts) else []
-        sums = [float(np.nansum(counts[group])) for group in groups]
+        counts = np.clip(np.nan_to_num(counts), 0, LARGEST)
+        sums = [float(counts[group].sum()) for group in groups]
         starts = formats.column([float(section.edges[group[0]]) for group in groups])
         ends = formats.column([float(section.edges[group[-1] + 1]) for group in groups])
         largest = max(sums, default=0.0) or 1.0

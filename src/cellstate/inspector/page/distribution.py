@@ -17,7 +17,7 @@ from cellstate.inspector.page.frame import (
 )
 from cellstate.inspector.page.markup import Markup, element
 from cellstate.inspector.plot import formats
-from cellstate.inspector.plot.axis import Axis, number_axis
+from cellstate.inspector.plot.axis import LARGEST, Axis, number_axis
 from cellstate.tasks import sections
 
 
@@ -25,8 +25,9 @@ def histogram(section: sections.Histogram, ident: str, detail: Detail) -> Markup
     """Bars between edges, with a rule at zero where zero is among them."""
     edges = np.asarray(section.edges, np.float64)
     counts = np.asarray(section.counts, np.float64)
+    counts = np.clip(np.where(np.isfinite(counts), counts, np.nan), 0, LARGEST)
     x = number_axis(edges, margin=0.0)
-    tallest = float(counts[np.isfinite(counts)].max(initial=0.0))
+    tallest = float(np.nan_to_num(counts).max(initial=0.0))
     y = Axis(0.0, tallest * 1.06 or 1.0)
     left, right, height = x.place(edges[:-1]), x.place(edges[1:]), y.place(counts)
     total = float(np.nansum(counts))
@@ -91,7 +92,7 @@ def calibration(section: sections.Calibration, ident: str, detail: Detail) -> Ma
         over=[
             element("span", "observed more often", class_="corner upper"),
             element("span", "observed less often", class_="corner lower"),
-            *(_dot(x, y) for x, y in zip(at, height, strict=True) if np.isfinite(x + y)),
+            *(_dot(x, y) for x, y in zip(at, height, strict=True) if 0 <= x <= 1 and 0 <= y <= 1),
         ],
         class_="square",
     )
@@ -119,7 +120,7 @@ def _bounds(edges: np.ndarray) -> tuple[list[str], list[str]]:
 
 
 def _gap(nominal: float, observed: float) -> str:
-    if not np.isfinite(observed - nominal):
+    if not (np.isfinite(nominal) and np.isfinite(observed)):
         return formats.MISSING
     points = formats.fixed(observed - nominal, 1)
     return f"{'+' if observed > nominal and points != '0.0' else ''}{points} points"

@@ -192,4 +192,4 @@ def _footer() -> Markup:
 
 
 def _asset(name: str) -> str:
-    return resources.files(__package__).joinpath(name).read_text(encoding="utf-8")
+    return resources.files("cellstate.inspector.page").joinpath(name).read_text(encoding="utf-8")

@@ -24,7 +24,7 @@ from cellstate.inspector.page.frame import Axes, Curve, Detail, Drawing, Reading
 from cellstate.inspector.page.markup import Markup, data_block, element
 from cellstate.inspector.page.words import paragraphs
 from cellstate.inspector.plot import formats, thin
-from cellstate.inspector.plot.axis import Tick, number_axis
+from cellstate.inspector.plot.axis import LARGEST, Tick, number_axis
 from cellstate.tasks import sections
 
 GUTTER = 6  # characters left of every strip, so that all steps align
@@ -83,7 +83,7 @@ def gates(section: sections.Gates, ident: str, detail: Detail) -> Markup:
 
 
 def _strip(name: str, activations: np.ndarray, columns: int) -> _Strip:
-    values = np.asarray(activations, np.float64)
+    values = np.clip(np.asarray(activations, np.float64), -LARGEST, LARGEST)
     cells = thin.pool(values.T, MOST_UNITS, columns)
     low, high = gate_range(name, cells)
     blocks = [part for part in np.array_split(values, max(1, columns)) if part.size]

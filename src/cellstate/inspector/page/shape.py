@@ -14,12 +14,12 @@ CANVAS = 10_000
 
 
 def across(places: np.ndarray) -> np.ndarray:
-    """Places in [0, 1] from left to right, as canvas units."""
-    return np.asarray(places, np.float64) * CANVAS
+    """Places in [0, 1] from left to right, as canvas units; far outside is brought near."""
+    return np.clip(np.asarray(places, np.float64), -5, 6) * CANVAS
 
 
 def up(places: np.ndarray) -> np.ndarray:
-    """Places in [0, 1] from bottom to top, as canvas units; far outside is brought near."""
+    """Places in [0, 1] from bottom to top, likewise."""
     return (1 - np.clip(np.asarray(places, np.float64), -5, 6)) * CANVAS
 
 

@@ -15,6 +15,7 @@ from cellstate.inspector.plot import calendar, formats
 
 ROUND_STEPS = (1.0, 2.0, 2.5, 5.0, 10.0)
 LARGEST = 1e300  # beyond it, the differences between floats overflow
+SMALLEST = 1e-290  # below it, they lose their digits
 
 
 @dataclass(frozen=True)
@@ -62,15 +63,16 @@ class Axis:
 
     def _log_ticks(self, count: int) -> list[Tick]:
         first, last = math.ceil(self.low - 1e-9), math.floor(self.high + 1e-9)
-        decades = range(first, last + 1, max(1, math.ceil((last - first) / count)))
-        if len(decades) >= 3:
+        if last - first >= 2:
+            decades = range(first, last + 1, max(1, math.ceil((last - first) / count)))
             return [Tick(self._fraction(power), _power_label(power)) for power in decades]
-        # less than two whole decades: the values themselves are round, not their logarithms
+        # hardly a decade: the values themselves are round, not their logarithms
         lowest, highest = 10.0**self.low, 10.0**self.high
+        figures = (1, 2, 5) if count > 2 else (1,)
         values = [
             figure * 10.0**power
             for power in range(math.floor(self.low), math.ceil(self.high) + 1)
-            for figure in (1, 2, 5)
+            for figure in figures
             if lowest <= figure * 10.0**power <= highest
         ]
         if len(values) < 3:
@@ -83,18 +85,16 @@ class Axis:
         return (value / 2 - self.low / 2) / (self.high / 2 - self.low / 2)
 
 
-def number_axis(
-    *arrays: np.ndarray, log: bool = False, margin: float = 0.04, include: Sequence[float] = ()
-) -> Axis:
+def number_axis(*arrays: np.ndarray, log: bool = False, margin: float = 0.04) -> Axis:
     """An axis that holds every finite value of the arrays, with a little room at both ends.
 
     Without any finite value it runs from 0 to 1; around a constant it opens a tenth of it.
     A logarithmic axis needs a positive value, and is a linear one without.
     """
-    flat = np.concatenate([np.ravel(np.asarray(a, np.float64)) for a in (*arrays, list(include))])
+    flat = np.concatenate([np.zeros(0), *(np.ravel(np.asarray(a, np.float64)) for a in arrays)])
     values = np.clip(flat[np.isfinite(flat)], -LARGEST, LARGEST)
     if log and (values > 0).any():
-        low, high = _opened(np.log10(values[values > 0]), margin)
+        low, high = _opened(np.log10(values[values > 0]), margin, around=0.5)
         return Axis(low, high, log=True)
     low, high = _opened(values, margin)
     return Axis(low, high)
@@ -167,14 +167,14 @@ def _power_label(power: int) -> str:
     return _plain(10.0**power) if -3 <= power <= 4 else f"1e{power}"
 
 
-def _opened(values: np.ndarray, margin: float) -> tuple[float, float]:
+def _opened(values: np.ndarray, margin: float, around: float | None = None) -> tuple[float, float]:
     """The ends of an axis over these values, never the same and never beyond what floats hold."""
     if not values.size:
         return 0.0, 1.0
     low, high = float(values.min()), float(values.max())
     size = max(abs(low), abs(high))
-    if high / 2 - low / 2 <= size * 1e-12:  # constant, but for rounding
-        room = size * 0.1 or 1.0
+    if high / 2 - low / 2 <= max(size * 1e-12, SMALLEST):  # constant, but for rounding
+        room = around or (size * 0.1 if size > SMALLEST else 1.0)
         return low - room, high + room
     room = (high / 2 - low / 2) * 2 * margin
     return low - room, high + room

@@ -101,8 +101,7 @@ def sparkline(
     half = high / 2 - low / 2  # halves first: the difference of two huge values may overflow
     shares = (cells / 2 - low / 2) / half if half > 0 else np.where(np.isfinite(cells), 0.0, np.nan)
     return "".join(
-        signs[int(min(last, max(0, round(share * last))))] if np.isfinite(share) else " "
-        for share in shares
+        signs[round(share * last)] if np.isfinite(share) else " " for share in np.clip(shares, 0, 1)
     )
 
 

@@ -69,6 +69,6 @@ def _pool_rows(cells: np.ndarray, limit: int) -> np.ndarray:
 def _mean(group: np.ndarray) -> np.ndarray:
     """Means over the first axis of what is there; NaN where nothing is."""
     there = np.isfinite(group)
-    total = np.where(there, group, 0.0).sum(axis=0)
     count = there.sum(axis=0)
-    return np.where(count > 0, total / np.maximum(count, 1), np.nan)
+    shares = np.where(there, group, 0.0) / np.maximum(count, 1)  # huge values would overflow a sum
+    return np.where(count > 0, shares.sum(axis=0), np.nan)
