@@ -7,6 +7,7 @@ import sys
 import pytest
 
 import cellstate as package
+from cellstate import tasks
 from cellstate.cli import app
 
 HELP = [
@@ -42,6 +43,13 @@ def test_the_help_loads_nothing_heavy():
     answer, modules = loaded("--help")
     assert answer.startswith("Usage: cellstate [OPTIONS] COMMAND")
     assert not modules & set(HEAVY)
+
+
+@pytest.mark.parametrize("task", tasks.TASKS)
+def test_a_job_s_help_needs_no_torch(task):
+    answer, modules = loaded("fit", task, "--help")
+    assert answer.startswith(f"Usage: cellstate fit {task} [OPTIONS] DATA")
+    assert "torch" not in modules
 
 
 def test_the_help_answers_at_once():
@@ -108,6 +116,7 @@ def test_the_version_is_told(cellstate):
     assert cellstate("--version").out == f"cellstate {package.__version__}\n"
 
 
+@pytest.mark.usefixtures("_fake_jobs")
 @pytest.mark.parametrize("words", [(), ("fit",), ("data",)])
 def test_a_call_without_a_command_shows_the_help(cellstate, words):
     result = cellstate(*words)

@@ -43,7 +43,7 @@ def test_a_table_is_as_wide_as_a_page_and_keeps_every_letter(capfd):
     assert max(map(len, lines)) <= 80
     assert lines[0] == "Title"
     assert "[red]" in "".join(lines)
-    assert "1.2346" in "".join(lines)
+    assert "1.235" in "".join(lines)
     assert "".join(lines).count("word") == 40
 
 
@@ -58,3 +58,18 @@ def test_numbers_stand_to_the_right_and_text_to_the_left(capfd):
 def test_an_empty_table_has_its_heading(capfd):
     screen.print_table(["a"], [])
     assert "a" in capfd.readouterr().out
+
+
+@pytest.mark.parametrize(
+    ("value", "shown"),
+    [(0.5, "0.5"), (1234.56, "1235"), (1234567.8, "1,234,568"), (1e20, "1e+20"), (None, "")],
+)
+def test_numbers_are_shown_with_four_digits(value, shown):
+    assert screen._cell(value) == shown
+
+
+def test_paragraphs_are_as_wide_as_a_page(capfd):
+    screen.say_wrapped("naïve " * 30)
+    lines = capfd.readouterr().out.splitlines()
+    assert len(lines) == 3
+    assert max(map(len, lines)) <= 80

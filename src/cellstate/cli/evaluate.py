@@ -40,7 +40,25 @@ def _run(
     else:
         refuse_option("--target", target, estimator.task)
         evaluation = estimator.evaluate(*([reading.read_frames(data)] if data else []))
+    document = evaluation.as_dict()
     if json:
-        screen.print_json({"model": model, "job": estimator.task, **evaluation.as_dict()})
+        screen.print_json({"model": model, "job": estimator.task, **document})
+    elif "systems" in document:
+        _show(document)
     else:
         screen.say(str(evaluation))
+
+
+def _show(document: dict[str, Any]) -> None:
+    """Print the scores of model and baselines as a table, then what they mean."""
+    systems: dict[str, dict[str, float]] = document["systems"]
+    metrics = list(next(iter(systems.values())))
+    rows = [
+        (name + " *" * (name == document.get("winner")), *(scores[metric] for metric in metrics))
+        for name, scores in systems.items()
+    ]
+    screen.print_table(["", *metrics], rows)
+    definitions = [f"{name}: {text}." for name, text in document.get("definitions", {}).items()]
+    lead = [document.get("verdict", ""), document.get("protocol", "")]
+    for line in (*lead, *document.get("notes", ()), *definitions):
+        screen.say_wrapped(line)

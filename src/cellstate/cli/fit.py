@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 import functools
 import inspect
 import time
@@ -107,6 +108,8 @@ def _check_outputs(out: Path, report: Path | None) -> None:
 
 
 def _tell(model: Any, out: Path, report: Path | None, seconds: float, as_json: bool) -> None:
+    from cellstate.tasks.sections import Table, Text
+
     story = model.story()
     if report is not None:
         from cellstate.inspector import write_page
@@ -121,11 +124,13 @@ def _tell(model: Any, out: Path, report: Path | None, seconds: float, as_json: b
             "report": report,
             "seconds": seconds,
             "summary": story.summary,
+            "findings": [vars(section) for section in story.sections if isinstance(section, Text)],
             "record": artifact.load(out)[0].record,
         }
         screen.print_json(document)
         return
-    screen.say(story.summary)
+    told = tuple(part for part in story.sections if isinstance(part, Text | Table))
+    screen.print_story(dataclasses.replace(story, sections=told))
     screen.say(f"Model: {out} (fitted in {seconds:.1f} s)")
     if report is not None:
         screen.say(f"Report: {report}")

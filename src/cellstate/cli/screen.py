@@ -4,11 +4,21 @@ from __future__ import annotations
 
 import json
 import math
+import shutil
 import sys
-from collections.abc import Iterable, Mapping, Sequence
-from typing import Annotated, Any
+import textwrap
+from collections.abc import Generator, Iterable, Mapping, Sequence
+from contextlib import contextmanager
+from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
+
+if TYPE_CHECKING:
+    from rich.console import Console
+
+    from cellstate.tasks.sections import Story
+
+_LONG_WORD = 20  # characters; longer ones, such as checksums, may break
 
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
@@ -45,24 +55,60 @@ def say(text: str) -> None:
     sys.stdout.write(f"{text}\n")
 
 
+def say_wrapped(text: str) -> None:
+    """Print a paragraph, its lines as long as the terminal is wide."""
+    width = shutil.get_terminal_size().columns
+    for line in textwrap.wrap(text, width, break_on_hyphens=False):
+        say(line)
+
+
+def print_story(story: Story) -> None:
+    """Print what an estimator has to show."""
+    from cellstate.inspector import print_story
+
+    with _page() as console:
+        print_story(story, console)
+
+
 def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: str = "") -> None:
     """Print a table that fits the terminal, or 80 columns where there is none."""
     from rich import box
-    from rich.console import Console
     from rich.table import Table
 
     table = Table(
-        title=title or None, box=box.SIMPLE, pad_edge=False, title_justify="left", title_style=""
+        title=title or None,
+        box=box.SIMPLE,
+        padding=(0, 1, 0, 0),
+        pad_edge=False,
+        title_justify="left",
+        title_style="",
     )
     body = [list(row) for row in rows]
     for place, name in enumerate(columns):
         right = bool(body) and all(isinstance(row[place], int | float) for row in body)
-        table.add_column(name, justify="right" if right else "left", overflow="fold")
+        cells = [name, *(_cell(row[place]) for row in body)]
+        # Rich would rather break words than let another column have the room.
+        longest = max(len(word) for cell in cells for word in cell.split() or [""])
+        table.add_column(
+            name,
+            justify="right" if right else "left",
+            overflow="fold",
+            min_width=min(longest, _LONG_WORD),
+        )
     for row in body:
         table.add_row(*map(_cell, row))
+    with _page() as console:
+        console.print(table)
+
+
+@contextmanager
+def _page() -> Generator[Console]:
+    """Collect what rich writes, and print it without the blanks that fill its lines up."""
+    from rich.console import Console
+
     console = Console(highlight=False, markup=False, emoji=False)
     with console.capture() as capture:
-        console.print(table)
+        yield console
     lines = [line.rstrip() for line in capture.get().splitlines()]
     say("\n".join(lines).strip("\n") + "\n")
 
@@ -70,6 +116,8 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
 def _cell(value: Any) -> str:
     if value is None:
         return ""
-    if isinstance(value, float):
-        return f"{value:.5g}" if math.isfinite(value) else "–"
-    return str(value)
+    if not isinstance(value, float):
+        return str(value)
+    if not math.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"

@@ -41,8 +41,4 @@ def _run(model: Model, report: Report = None, json: screen.Json = False) -> None
     elif report is not None:
         screen.say(f"Report: {report}")
     else:
-        from rich.console import Console
-
-        from cellstate.inspector import print_story
-
-        print_story(load(model).story(), Console(highlight=False, markup=False, emoji=False))
+        screen.print_story(load(model).story())
