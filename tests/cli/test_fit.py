@@ -1,6 +1,7 @@
 """`cellstate fit`."""
 
 import json
+import sys
 
 import pytest
 
@@ -221,3 +222,16 @@ def test_nothing_but_json_is_printed_where_json_is_asked_for(cellstate, rows, tm
     result = cellstate("fit", "classify", rows, "--out", tmp_path / "model", "--json")
     assert json.loads(result.out)["summary"] == "2 classes."
     assert result.err == ""
+
+
+@pytest.mark.parametrize("place", ["cellstate.cli.app", "tests.cli.fakes"])
+def test_an_interrupt_while_packages_load_is_quiet_too(cellstate, monkeypatch, place):
+    class Interrupts:
+        def find_spec(self, name, path=None, target=None):
+            if name == place:
+                raise KeyboardInterrupt
+
+    monkeypatch.delitem(sys.modules, place, raising=False)
+    monkeypatch.setattr(sys, "meta_path", [Interrupts(), *sys.meta_path])
+    result = cellstate("fit", "forecast", "--help")
+    assert (result.code, result.out, result.err) == (130, "", "")

@@ -19,6 +19,13 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
     arguments : sequence of str, optional
         The words after ``cellstate``; those of the process when left out.
     """
+    try:
+        sys.exit(_run(arguments))
+    except KeyboardInterrupt:
+        sys.exit(130)
+
+
+def _run(arguments: Sequence[str] | None) -> int:
     from cellstate.cli.app import app
     from cellstate.errors import CellstateError
 
@@ -28,10 +35,8 @@ def main(arguments: Sequence[str] | None = None) -> NoReturn:
             app(args=arguments, prog_name="cellstate")
         except CellstateError as problem:
             print(problem, file=sys.stderr)  # noqa: T201
-            sys.exit(2)
-        except KeyboardInterrupt:
-            sys.exit(130)
-    sys.exit(0)
+            return 2
+    return 0
 
 
 def _show_warning(message: Warning | str, *_: object, **__: object) -> None:
