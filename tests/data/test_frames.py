@@ -142,6 +142,19 @@ def test_units_and_id_types_come_back(unit: str) -> None:
     }  # fmt: skip
 
 
+@pytest.mark.parametrize("ids", [["b", "a"], [2, 1]])
+@pytest.mark.parametrize("as_array", [True, False])
+def test_ids_may_be_given_back_as_a_list_or_an_array(
+    kind: Callable, ids: list, as_array: bool
+) -> None:
+    panel = to_panel(kind({"unique_id": ids, "ds": [1, 1], "y": [1, 2]}), frequency=1)
+    given = np.array(panel.ids, dtype=object) if as_array else panel.ids
+    back = panel.to_native({"unique_id": given, "ds": panel.next_times(1)[:, 0]})
+    again = to_panel(back, Columns(target=None), 1)
+    assert again.ids == tuple(ids)
+    assert again.origin.id_dtype == panel.origin.id_dtype
+
+
 def test_hourly_stamps_with_a_zone_pass_the_change_of_clocks() -> None:
     stamps = pd.date_range("2024-03-30", periods=48, freq="h", tz="Europe/Berlin")
     panel = to_panel(pd.DataFrame({"ds": stamps[:-2], "y": range(46)}), Columns(calendar=("hour",)))

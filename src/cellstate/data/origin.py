@@ -60,25 +60,29 @@ class Origin:
             Of pandas, polars, … as the user's was.
         """
         require(self.backend, extra="forecast")
-        backend = nw.Implementation.from_string(self.backend)
-        series = [
-            self._series(name, values, backend)
+        backend: Any = nw.Implementation.from_string(self.backend)
+        found = {
+            name: self._column(name, values, backend)
             for name, values in columns.items()
             if name is not None
-        ]
-        return nw.concat([one.to_frame() for one in series], how="horizontal").to_native()
+        }
+        plain = {name: one for name, one in found.items() if not isinstance(one, nw.Series)}
+        typed = [one.to_frame() for one in found.values() if isinstance(one, nw.Series)]
+        # Only what has a type of its own goes the slower way of a series.
+        frames = [nw.from_dict(plain, backend=backend), *typed] if plain else typed
+        if not typed:
+            return frames[0].to_native()
+        return nw.concat(frames, how="horizontal").select(*found).to_native()
 
-    def _series(
-        self, name: str, values: np.ndarray | Sequence[Any], backend: Any
-    ) -> nw.Series[Any]:
-        if name == self.time_column or (
-            isinstance(values, np.ndarray) and values.dtype.kind == "M"
-        ):
+    def _column(self, name: str, values: np.ndarray | Sequence[Any], backend: Any) -> Any:
+        is_stamp = isinstance(values, np.ndarray) and values.dtype.kind == "M"
+        if is_stamp or name == self.time_column:
             return self.stamps.to_native(np.asarray(values), name, backend)
-        if name == self.id_column:
+        if name == self.id_column and self.id_dtype != "String":
             dtype = getattr(nw, self.id_dtype)()
-            return nw.new_series(name, list(values), dtype, backend=backend)
-        return nw.new_series(name, values, backend=backend)
+            return nw.new_series(name, np.asarray(values).tolist(), dtype, backend=backend)
+        is_typed = isinstance(values, np.ndarray) and values.dtype.kind != "O"
+        return values if is_typed else list(values)
 
 
 def id_dtype_name(series: nw.Series[Any], ids: tuple[Any, ...]) -> str:

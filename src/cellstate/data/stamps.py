@@ -51,23 +51,24 @@ class StampKind:
             return times
         return to_local(times, self.zone)
 
-    def to_native(self, times: np.ndarray, name: str, backend: Any) -> nw.Series[Any]:
-        """Build a column of the user's kind from stamps."""
+    def to_native(self, times: np.ndarray, name: str, backend: Any) -> Any:
+        """Give a column of the user's kind: a narwhals series, or what needs no type of its own."""
         unit: Any = self.unit  # of the literal types that NumPy and narwhals ask for
         if self.kind == "integer":
             return nw.new_series(name, times, getattr(nw, self.unit)(), backend=backend)
         if self.kind == "text":
-            text = np.char.replace(np.datetime_as_string(times, unit), "T", self.separator)
-            return nw.new_series(name, text.tolist(), nw.String(), backend=backend)
-        series = nw.new_series(name, times.astype("datetime64[us]"), backend=backend)
+            text = np.datetime_as_string(times, unit).tolist()
+            return [stamp.replace("T", self.separator) for stamp in text]
         if self.kind == "date":
-            return series.cast(nw.Date())
+            days = nw.new_series(name, times.astype("datetime64[us]"), backend=backend)
+            return days.cast(nw.Date())
+        if self.zone is not None and self.clock == "local":
+            times = to_utc(times, self.zone)
+        times = times.astype(f"datetime64[{unit}]")
         if self.zone is None:
-            return series.cast(nw.Datetime(unit))
-        if self.clock == "local":
-            series = nw.new_series(name, to_utc(times, self.zone), backend=backend)
-        zoned = series.cast(nw.Datetime(unit))
-        return zoned.dt.replace_time_zone("UTC").dt.convert_time_zone(self.zone)
+            return times
+        utc = nw.new_series(name, times, backend=backend).dt.replace_time_zone("UTC")
+        return utc.dt.convert_time_zone(self.zone)
 
 
 def read_stamps(
