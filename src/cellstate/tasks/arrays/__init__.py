@@ -1,0 +1,1 @@
+"""Sequences as arrays: classes and numbers from whole sequences, the scikit-learn way."""

@@ -1,0 +1,102 @@
+"""From rows and targets to a trained network."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+import numpy as np
+
+import cellstate
+from cellstate.artifact import fingerprint
+from cellstate.extras import require
+from cellstate.tasks.arrays.encode import Encoder
+from cellstate.tasks.arrays.fitted import Fitted
+from cellstate.tasks.arrays.plan import FEWEST_TO_SPLIT, HELD_OUT, make_plan, training_defaults
+from cellstate.tasks.arrays.reading import Sequences
+from cellstate.tasks.arrays.task import ArraysTask
+from cellstate.train.config import TrainConfig
+
+
+@dataclass(frozen=True)
+class Settings:
+    """How to train, apart from the data."""
+
+    where: str  # begins each message
+    size: str
+    seed: int
+    config: TrainConfig
+
+
+def fit_network(
+    sequences: Sequences,
+    targets: np.ndarray,
+    held: np.ndarray,
+    *,
+    outputs: int,
+    settings: Settings,
+) -> Fitted:
+    """Train a network on the rows that are not held out.
+
+    Parameters
+    ----------
+    sequences : Sequences
+    targets : np.ndarray
+        (n,) int64 class indices, or float32 standardised numbers.
+    held : np.ndarray
+        (n,) bool, rows that choose when to stop; all False for none.
+    outputs : int
+        Answers of the network.
+    settings : Settings
+    """
+    require("torch", extra="train")
+    from cellstate import train
+
+    learn = sequences.take(np.flatnonzero(~held))
+    encoder = Encoder.of(learn)
+    plan = make_plan(
+        settings.where,
+        size=settings.size,
+        inputs=encoder.inputs,
+        outputs=outputs,
+        steps=int(np.median(learn.lengths)),
+    )
+    config = settings.config.filled(**training_defaults(len(learn), is_split=bool(held.any())))
+    scaled = encoder.scaled(sequences)
+    parts = [(scaled.take(np.flatnonzero(mask)), targets[mask]) for mask in (~held, held)]
+    valid = parts[1] if held.any() else None
+    task = ArraysTask(encoder, parts[0], valid, config.batch_size or 1)
+    with train.isolated(settings.seed):
+        model = plan.build()
+    record = train.fit(model, task, config, seed=settings.seed).as_dict()
+    record["data"] = {
+        "fingerprint": fingerprint({"X": sequences.values, "target": targets}),
+        "rows": len(sequences),
+        "held_out": int(held.sum()),
+        "steps": [int(sequences.lengths.min()), int(sequences.lengths.max())],
+        "channels": int(sequences.values.shape[2]),
+        "missing": sequences.missing,
+    }
+    record["versions"]["cellstate"] = cellstate.__version__
+    return Fitted(plan, encoder, model.cpu().double(), record)
+
+
+def hold_out(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
+    """Choose rows to hold out, the same share of each group: (n,) bool.
+
+    Few rows, and groups of few rows, are kept whole.
+
+    Examples
+    --------
+    >>> held = hold_out(np.repeat([0, 1], 200), np.random.default_rng(0))
+    >>> int(held[:200].sum()), int(held[200:].sum())
+    (30, 30)
+    >>> bool(hold_out(np.zeros(50), np.random.default_rng(0)).any())
+    False
+    """
+    held = np.zeros(len(groups), dtype=bool)
+    if len(groups) < FEWEST_TO_SPLIT:
+        return held
+    for group in np.unique(groups):
+        rows = np.flatnonzero(groups == group)
+        held[rng.permutation(rows)[: int(HELD_OUT * len(rows))]] = True
+    return held

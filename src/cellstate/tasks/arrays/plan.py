@@ -1,0 +1,97 @@
+"""What network a data set gets and how it is trained, decided from the data's shape."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any
+
+from cellstate.errors import InputError, did_you_mean, explain
+
+SIZES = {"small": (32, 32, 1), "medium": (64, 64, 1), "large": (128, 128, 2)}
+"""Width of the front, units and layers of the LSTM."""
+SEGMENTS = 32
+"""Segments that a sequence is cut into where it is long enough; more cost time, not accuracy."""
+SHORTEST_WINDOW = 9
+DROPOUT = 0.2
+
+FEWEST_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 240, 20, 100
+FEWEST_TO_SPLIT = 200
+"""Rows from which some are held out to choose when to stop; fewer would choose by chance."""
+HELD_OUT = 0.15
+MANY = 2000
+"""Rows from which an accelerator is used, where there is one."""
+ALWAYS = {"learning_rate": 5e-3, "schedule": "one_cycle", "weight_decay": 1e-2, "clip_norm": 1.0}
+
+
+@dataclass(frozen=True)
+class Plan:
+    """The network, apart from its weights.
+
+    Attributes
+    ----------
+    inputs, outputs : int
+    window, stride : int
+        Time steps of a segment, and between segments.
+    width, hidden, layers : int
+    dropout : float
+    """
+
+    inputs: int
+    outputs: int
+    window: int
+    stride: int
+    width: int
+    hidden: int
+    layers: int
+    dropout: float = DROPOUT
+
+    def build(self) -> Any:
+        """Make the trainable network."""
+        from cellstate.nn.pooled import PooledNetwork
+
+        return PooledNetwork(**asdict(self))
+
+
+def make_plan(where: str, *, size: str, inputs: int, outputs: int, steps: int) -> Plan:
+    """Choose the network for sequences of `steps` time steps.
+
+    Raises
+    ------
+    InputError
+        There is no such size.
+
+    Examples
+    --------
+    >>> make_plan("doctest", size="small", inputs=2, outputs=3, steps=320).stride
+    10
+    """
+    if size not in SIZES:
+        must = "size must be 'small', 'medium' or 'large'"
+        raise InputError(explain(where, must, repr(size), did_you_mean(str(size), SIZES)))
+    width, hidden, layers = SIZES[size]
+    stride = max(1, round(steps / SEGMENTS))
+    window = max(SHORTEST_WINDOW, 2 * stride + 1)
+    return Plan(inputs, outputs, window, stride, width, hidden, layers)
+
+
+def training_defaults(rows: int, *, is_split: bool) -> dict[str, Any]:
+    """Choose batch size, epochs, averaging and patience for a number of training rows.
+
+    Examples
+    --------
+    >>> training_defaults(48, is_split=False)["epochs"]
+    80
+    """
+    batch_size = 16 if rows < 400 else 32 if rows < MANY else 64
+    steps = -(-rows // batch_size)
+    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(FEWEST_STEPS / steps)))
+    return {
+        **ALWAYS,
+        "batch_size": batch_size,
+        "epochs": epochs,
+        # The average looks back over a twentieth of the run.
+        "average": min(0.999, max(0.9, 1.0 - 20.0 / (epochs * steps))),
+        "patience": max(5, epochs // 4) if is_split else 0,
+        # Moving small batches to an accelerator costs more than it saves.
+        "device": "auto" if rows >= MANY else "cpu",
+    }
