@@ -18,7 +18,7 @@ if TYPE_CHECKING:
     from cellstate.data.origin import Origin
     from cellstate.data.panel import Panel
     from cellstate.data.static import StaticEncoder
-    from cellstate.data.windows import Windows, gather_windows, split_windows
+    from cellstate.data.windows import Windows, gather_windows, has_windows, split_windows
 
 __all__ = [
     "Columns",
@@ -30,6 +30,7 @@ __all__ = [
     "append",
     "future_values",
     "gather_windows",
+    "has_windows",
     "read_frame",
     "split_windows",
     "to_panel",
@@ -46,6 +47,7 @@ _HOMES = {
     "append": "growth",
     "future_values": "future",
     "gather_windows": "windows",
+    "has_windows": "windows",
     "read_frame": "files",
     "split_windows": "windows",
     "to_panel": "frames",

@@ -215,12 +215,14 @@ def split_windows(
     if (border == panel.lengths).all():
         return train, None
     valid_from = np.where(border == panel.lengths, panel.lengths + 1, border)
-    if not _has_windows(panel, context, horizon, valid_from):
+    if not has_windows(panel, context, horizon, target_from=valid_from):
         return train, None
     return train, Windows(panel, context, horizon, target_from=valid_from, stride=stride)
 
 
-def _has_windows(panel: Panel, context: int, horizon: int, begin: np.ndarray) -> bool:
+def has_windows(panel: Panel, context: int, horizon: int, *, target_from: Bound = None) -> bool:
+    """Whether `Windows` of these lengths would find any."""
+    begin = np.maximum(1, _bound(target_from, panel.lengths, 1))
     _, counts = _cutoffs(panel, begin, panel.lengths - horizon, context, horizon, 1)
     return bool(counts.any())
 

@@ -131,9 +131,12 @@ def test_intervals_scale_with_each_series() -> None:
     assert width[1] == pytest.approx(1000 * width[0])
 
 
-def test_series_too_short_for_errors_have_a_forecast_but_no_interval() -> None:
-    found = Naive(12).fit(panel_of([1.0, 2.0]), 6)
-    forecast = found.predict(panel_of([1.0, 2.0]), np.array([0]), np.array([2]), (0.1, 0.9))
+@pytest.mark.parametrize("make", [Naive, SeasonalNaive, Drift, Naive2, Linear])
+def test_series_too_short_for_errors_have_a_forecast_but_no_interval(
+    make: type[AbstractBaseline],
+) -> None:
+    found = make(12).fit(panel_of([2.0, 2.0]), 6)
+    forecast = found.predict(panel_of([2.0, 2.0]), np.array([0]), np.array([2]), (0.1, 0.9))
     assert forecast.point.tolist() == [[2.0] * 6]
     assert np.isnan(forecast.quantiles).all()
 

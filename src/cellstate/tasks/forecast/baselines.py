@@ -14,8 +14,7 @@ from typing import Self
 
 import numpy as np
 
-from cellstate.data import Panel, Windows
-from cellstate.errors import InputError
+from cellstate.data import Panel, Windows, has_windows
 from cellstate.tasks.forecast.metrics import naive_scale
 
 MOST_RESIDUAL_WINDOWS = 2_000  # enough to place a 2.5 % quantile; more only cost time
@@ -91,10 +90,9 @@ class AbstractBaseline(ABC):
 
     def _training_errors(self, panel: Panel) -> np.ndarray | None:
         """Give scaled errors (windows, H) on the training panel; None if it is too short."""
-        try:
-            windows = Windows(panel, max(self.season, 1), self.horizon, target_from=self.season)
-        except InputError:  # no series is longer than a season and the horizon
+        if not has_windows(panel, self.season, self.horizon, target_from=self.season):
             return None
+        windows = Windows(panel, self.season, self.horizon, target_from=self.season)
         chosen = np.linspace(0, len(windows) - 1, min(len(windows), MOST_RESIDUAL_WINDOWS))
         batch = windows.gather(chosen.round().astype(np.int64))
         point = self._point(panel, batch["series"], batch["cutoff"])

@@ -15,7 +15,7 @@ from dataclasses import dataclass, field
 
 import numpy as np
 
-from cellstate.data import Panel, Windows, gather_windows, split_windows
+from cellstate.data import Panel, Windows, gather_windows, has_windows, split_windows
 from cellstate.tasks.forecast.baselines import MOST_RESIDUAL_WINDOWS, AbstractBaseline
 from cellstate.tasks.forecast.naive import last_observed
 
@@ -43,6 +43,11 @@ class Linear(AbstractBaseline):
         self.name = "linear"
 
     def _learn(self, panel: Panel) -> None:
+        if not has_windows(panel, self.context, self.horizon):
+            self.weights = np.zeros((self.context + 1, self.horizon))
+            self._held_out = np.full((1, self.horizon), np.nan)
+            self.note = "no series is long enough to learn from: repeats the last value"
+            return
         held = max(self.horizon, int(_VALIDATION_SHARE * np.median(panel.lengths)))
         train, valid = split_windows(panel, self.context, self.horizon, held)
         gram, moment = self._normal_equations(panel, train)
