@@ -62,7 +62,14 @@ def test_an_empty_table_has_its_heading(capfd):
 
 @pytest.mark.parametrize(
     ("value", "shown"),
-    [(0.5, "0.5"), (1234.56, "1235"), (1234567.8, "1,234,568"), (1e20, "1e+20"), (None, "")],
+    [
+        (0.5, "0.5"),
+        (-0.0, "0"),
+        (1234.56, "1235"),
+        (1234567.8, "1,234,568"),
+        (1e20, "1e+20"),
+        (None, ""),
+    ],
 )
 def test_numbers_are_shown_with_four_digits(value, shown):
     assert screen._cell(value) == shown

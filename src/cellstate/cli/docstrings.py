@@ -2,8 +2,11 @@
 
 from __future__ import annotations
 
+import ast
+import importlib.util
 import inspect
 import re
+from pathlib import Path
 from typing import NamedTuple
 
 
@@ -23,6 +26,29 @@ class Parameter(NamedTuple):
         """
         braces = re.match(r"\{(.*?)\}", self.kind)
         return tuple(re.findall(r"[\"'](.*?)[\"']", braces[1])) if braces else ()
+
+
+def of_class(place: str) -> str | None:
+    """Read a class's docstring from its source, for a list should not import all that it lists.
+
+    Parameters
+    ----------
+    place : str
+        Module and name, as in `cellstate.tasks.TASKS`.
+
+    Examples
+    --------
+    >>> of_class("cellstate.errors:CellstateError")
+    'Any error that Cellstate raises on purpose.'
+    """
+    module, name = place.split(":")
+    spec = importlib.util.find_spec(module)
+    assert spec is not None, f"{module} does not exist"
+    assert spec.origin is not None, f"{module} has no source"
+    for node in ast.parse(Path(spec.origin).read_text(encoding="utf-8")).body:
+        if isinstance(node, ast.ClassDef) and node.name == name:
+            return ast.get_docstring(node)
+    raise LookupError(place)
 
 
 def summary(docstring: str | None) -> str:

@@ -14,7 +14,6 @@ import typer
 from cellstate.cli import docstrings, reading, screen, tables
 from cellstate.cli.commands import Entry, group, single
 from cellstate.cli.options import REQUIRED, Option, arguments, options_of, own, with_options
-from cellstate.errors import MissingExtraError
 from cellstate.tasks import TASKS, estimator_class
 
 Frames = Annotated[
@@ -87,10 +86,7 @@ def _build_job(task: str) -> Any:
 
 
 def _summary(task: str) -> str:
-    try:
-        return docstrings.summary(inspect.getdoc(estimator_class(task)))
-    except MissingExtraError as missing:
-        return str(missing)
+    return docstrings.summary(docstrings.of_class(TASKS[task]))
 
 
 def _check_outputs(out: Path, report: Path | None) -> None:

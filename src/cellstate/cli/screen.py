@@ -120,4 +120,4 @@ def _cell(value: Any) -> str:
         return str(value)
     if not math.isfinite(value):
         return "–"
-    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value:.4g}"
+    return f"{value:,.0f}" if 1e4 <= abs(value) < 1e12 else f"{value + 0.0:.4g}"  # no −0
