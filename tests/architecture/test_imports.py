@@ -7,21 +7,40 @@ from pathlib import Path
 
 import pytest
 
-from tests.architecture.sources import PYTHON, ROOT, layer_of, module_level_imports, shown
+from tests.architecture.sources import PYTHON, ROOT, dotted_name, module_level_imports, shown
 
 BASE_INSTALL = {"numpy", "safetensors", "narwhals", "typer", "rich"}
-TORCH_LAYERS = {"ops", "nn", "train"}
+HEAVY = {"torch", "sklearn", "scipy", "pandas", "polars", "pyarrow", "statsforecast", "matplotlib"}
 LIGHT = ["errors", "extras", "network", "data", "artifact", "runtime", "tasks", "inspector", "cli"]
-HEAVY = ["torch", "sklearn", "scipy", "pandas", "polars", "pyarrow", "statsforecast", "matplotlib"]
+# Part of the package -> what its files may import at once, besides the base install.
+ALLOWED = {
+    "ops": {"torch"},
+    "nn": {"torch"},
+    "train": {"torch"},
+    # scikit-learn's estimators derive from its classes; TASKS imports these files on demand.
+    "tasks.arrays": {"sklearn"},
+}
 
-IMPORT_EVERYTHING = """
-import importlib, json, pkgutil, sys
-top = importlib.import_module(sys.argv[1])
-for found in pkgutil.walk_packages(getattr(top, "__path__", []), top.__name__ + "."):
-    if not found.name.endswith("__main__"):
-        importlib.import_module(found.name)
+IMPORT_ALL = """
+import importlib, json, sys
+for name in sys.argv[1:]:
+    importlib.import_module(name)
 print(json.dumps(sorted({name.split(".")[0] for name in sys.modules})))
 """
+
+
+def allowed_for(part):
+    return set().union(*(ALLOWED[key] for key in ALLOWED if f"{part}.".startswith(f"{key}.")))
+
+
+def modules_of(part):
+    """Give the modules of one part of the package, without those that are allowed more."""
+    names = {dotted_name(path) for path in PYTHON if path.name != "__main__.py"}
+    own = {name for name in names if f"{name}.".startswith(f"cellstate.{part}.")}
+    more = [key for key in ALLOWED if key.startswith(f"{part}.")]
+    return sorted(
+        name for name in own if not any(f"{name}.".startswith(f"cellstate.{m}.") for m in more)
+    )
 
 
 def test_import_layers_hold():
@@ -35,22 +54,30 @@ def test_import_layers_hold():
     assert run.returncode == 0, run.stdout + run.stderr
 
 
-@pytest.mark.parametrize("name", LIGHT)
-def test_every_module_of_a_light_layer_imports_without_heavy_packages(name):
+def packages_after_importing(modules):
+    """Import modules in a process that has just started; give the top-level names it then holds."""
     run = subprocess.run(
-        [sys.executable, "-c", IMPORT_EVERYTHING, f"cellstate.{name}"],
+        [sys.executable, "-c", IMPORT_ALL, *modules],
         cwd=ROOT,
         capture_output=True,
         text=True,
         check=False,
     )
     assert run.returncode == 0, run.stderr
-    assert not set(json.loads(run.stdout)) & set(HEAVY)
+    return set(json.loads(run.stdout))
+
+
+@pytest.mark.parametrize("part", LIGHT)
+def test_light_layers_import_without_heavy_packages(part):
+    assert not packages_after_importing(modules_of(part)) & HEAVY
+
+
+def test_estimators_for_arrays_import_without_torch():
+    assert "torch" not in packages_after_importing(modules_of("tasks.arrays"))
 
 
 @pytest.mark.parametrize("path", PYTHON, ids=shown)
 def test_module_level_imports_are_of_the_base_install(path):
-    allowed = BASE_INSTALL | sys.stdlib_module_names | {"cellstate"}
-    if layer_of(path) in TORCH_LAYERS:
-        allowed = allowed | {"torch"}
-    assert module_level_imports(path) <= allowed
+    part = dotted_name(path).removeprefix("cellstate.")
+    allowed = BASE_INSTALL | sys.stdlib_module_names | {"cellstate"} | allowed_for(part)
+    assert not module_level_imports(path) - allowed
