@@ -1,13 +1,53 @@
-"""LSTM networks end to end: the layer, the jobs, the memory that lasts."""
+"""LSTM networks end to end: the layer, the jobs, the memory that lasts.
+
+Each name is imported when first asked for, so that ``import cellstate`` costs nothing.
+"""
+
+from __future__ import annotations
+
+from typing import TYPE_CHECKING, Any
+
+if TYPE_CHECKING:
+    from cellstate.data.columns import Columns
+    from cellstate.tasks import load
+    from cellstate.tasks.arrays.classifier import SequenceClassifier
+    from cellstate.tasks.arrays.regressor import SequenceRegressor
+    from cellstate.tasks.forecast.forecaster import Forecaster
+    from cellstate.train.config import TrainConfig
 
 __version__: str
 
+__all__ = [
+    "Columns",
+    "Forecaster",
+    "SequenceClassifier",
+    "SequenceRegressor",
+    "TrainConfig",
+    "load",
+]
 
-def __getattr__(name: str) -> str:
-    # The version is looked up when asked for: importlib.metadata takes longer than the command's
-    # whole help.
-    if name != "__version__":
+_HOMES = {
+    "Columns": "cellstate.data.columns",
+    "Forecaster": "cellstate.tasks.forecast.forecaster",
+    "SequenceClassifier": "cellstate.tasks.arrays.classifier",
+    "SequenceRegressor": "cellstate.tasks.arrays.regressor",
+    "TrainConfig": "cellstate.train.config",
+    "load": "cellstate.tasks",
+}
+
+
+def __getattr__(name: str) -> Any:
+    if name == "__version__":
+        return _version()
+    if name not in _HOMES:
         raise AttributeError(f"module 'cellstate' has no attribute {name!r}")
+    from importlib import import_module
+
+    return getattr(import_module(_HOMES[name]), name)
+
+
+def _version() -> str:
+    # importlib.metadata takes longer than the command's whole help.
     from importlib.metadata import PackageNotFoundError, version
 
     try:

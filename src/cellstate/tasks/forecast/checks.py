@@ -40,6 +40,8 @@ def check_arguments(forecaster: Forecaster) -> None:
         if not isinstance(value, kind) and not (name == "train" and value is None):
             do = f"Give {name}={kind.__name__}(...)"
             raise _fail(f"{name} must be a {kind.__name__}", value, do)
+    if forecaster.columns.target is None:
+        raise _fail("columns must name a target", None, "Give for example Columns(target='y')")
     if forecaster.decoder == "recursive" and forecaster.columns.past:
         raise InputError(
             explain(
@@ -97,6 +99,26 @@ def check_values(where: str, panel: Panel) -> None:
                 "Give it in a larger unit",
             )
         )
+
+
+def check_ids(known: Panel, new: Panel) -> None:
+    """Raise `FrameError` unless new rows name their series as the known ones are named."""
+    kinds = [_kind_of_ids(panel) for panel in (known, new)]
+    if kinds[0] != kinds[1]:
+        raise FrameError(
+            explain(
+                "Forecaster.update",
+                f"new rows must have {kinds[0]}, as the known series have",
+                kinds[1],
+                "Give the id column of the frame that the forecaster was fitted on",
+            )
+        )
+
+
+def _kind_of_ids(panel: Panel) -> str:
+    if panel.origin.id_column is None:
+        return "no id column"
+    return "ids of text" if isinstance(panel.ids[0], str) else "ids that are integers"
 
 
 def check_whole(where: str, name: str, value: Any, *, at_least: int = 1) -> None:

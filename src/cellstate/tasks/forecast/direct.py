@@ -11,7 +11,7 @@ from cellstate import network
 from cellstate.data.windows import gather_windows
 from cellstate.runtime import Chain
 from cellstate.tasks.forecast.intervals import rising
-from cellstate.tasks.forecast.model import AbstractForecastModel, State
+from cellstate.tasks.forecast.model import AbstractForecastModel, State, take
 from cellstate.tasks.forecast.plan import Plan
 from cellstate.tasks.forecast.scaling import WindowScale, to_log
 
@@ -179,7 +179,7 @@ class DirectModel(AbstractForecastModel):
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         """Forecast the next H periods: (R, H, Q)."""
         chunks = [
-            self._forecast({name: part[at] for name, part in state.items()}, known[at], static[at])
+            self._forecast(take(state, at), known[at], static[at])
             for start in range(0, len(known), ROWS_AT_ONCE)
             for at in [slice(start, start + ROWS_AT_ONCE)]
         ]

@@ -20,7 +20,7 @@ if TYPE_CHECKING:
 MEDIAN_WEIGHT = 1.0  # of the median's own absolute error, beside the mean over all quantiles
 MOST_WEIGHT = 10.0  # of one window, relative to a typical one of its series
 VALID_ROWS = 512  # in one validation batch
-MOST_VALID = 4096  # validation windows looked at in one pass
+MOST_VALID = 1536  # validation windows looked at in one pass
 
 
 class DirectTask:

@@ -9,6 +9,7 @@ import numpy as np
 
 from cellstate.data import append
 from cellstate.data.panel import Panel
+from cellstate.data.windows import rows_to_learn
 from cellstate.errors import InputError, explain
 from cellstate.tasks.forecast import metrics
 from cellstate.tasks.forecast.answers import NAME
@@ -87,15 +88,17 @@ class Evaluation:
         if not others:
             return f"{NAME}: {metric} {ours:.4g}; no baseline could be computed."
         best = min(others, key=others.__getitem__)
-        share = 100 * abs(ours - others[best]) / max(others[best], 1e-300)
+        theirs = others[best]
+        share = f"{100 * abs(ours - theirs) / theirs:.1f} %" if theirs > 0 else ""
         if self.winner == NAME:
+            by = f"{share} below" if share else "the same as"
             return (
-                f"{NAME} wins: {metric} {ours:.4g}, {share:.1f} % below the best baseline, "
-                f"{best} ({others[best]:.4g})."
+                f"{NAME} wins: {metric} {ours:.4g}, {by} the best baseline, {best} ({theirs:.4g})."
             )
+        by = f", {share} above it" if share else ""
         return (
-            f"A baseline wins: {best} has {metric} {others[best]:.4g}; "
-            f"the {NAME} has {ours:.4g}, {share:.1f} % above it. Prefer {best} here."
+            f"A baseline wins: {best} has {metric} {theirs:.4g}; "
+            f"the {NAME} has {ours:.4g}{by}. Prefer {best} here."
         )
 
     def definitions(self) -> dict[str, str]:
@@ -143,7 +146,12 @@ class Evaluation:
 def held_cutoffs(
     history: Panel, held: Panel | None, fitted: Fitted, stride: int
 ) -> tuple[Panel, np.ndarray, np.ndarray, np.ndarray]:
-    """List rolling cutoffs: on the validation split, or on held-out rows.
+    """List rolling cutoffs that some truth follows: on the validation split, or on held-out rows.
+
+    Parameters
+    ----------
+    history : Panel
+        All that is known, or where `held` is None the rows of `fit`.
 
     Returns
     -------
@@ -157,7 +165,7 @@ def held_cutoffs(
     if held is None:
         panel = history
         steps = fitted.record["data"]["validation_steps"]
-        learnt = np.maximum(panel.lengths - steps, 1) if steps else panel.lengths
+        learnt = rows_to_learn(panel.lengths, horizon, steps) if steps else panel.lengths
     else:
         known = {name: row for row, name in enumerate(history.ids)}
         first = np.zeros(len(held), dtype=np.int64)
@@ -181,7 +189,18 @@ def held_cutoffs(
         )
     series = np.repeat(np.arange(len(panel)), count)
     number = np.arange(len(series)) - np.repeat(np.cumsum(count) - count, count)
-    return panel, series, learnt[series] + stride * number, learnt
+    cutoffs = learnt[series] + stride * number
+    scored = np.isfinite(panel.target[_ahead(panel, series, cutoffs, horizon)]).any(axis=1)
+    if not scored.any():
+        raise InputError(
+            explain(
+                "Forecaster.evaluate",
+                f"the target {panel.target_name!r} must have observed values to score against",
+                f"{len(series)} windows of missing ones",
+                "Give rows with values, or fit on fewer",
+            )
+        )
+    return panel, series[scored], cutoffs[scored], learnt
 
 
 def evaluate(
@@ -195,8 +214,7 @@ def evaluate(
 ) -> Evaluation:
     """Score the network and the baselines on the same windows."""
     plan, season = fitted.plan, panel.frequency.season()
-    rows = (panel.offsets[series] + cutoffs)[:, None] + np.arange(plan.horizon)
-    truth = panel.target[rows]
+    truth = panel.target[_ahead(panel, series, cutoffs, plan.horizon)]
     ours = fitted.forecast_at(panel, series, cutoffs)
     scale = metrics.naive_scale(panel, season, learnt)[series]
     columns = ["MAE", "MASE", "sMAPE", "quantile loss"]
@@ -230,6 +248,11 @@ def evaluate(
         notes=tuple(notes),
         rolled=Rolled(panel, series, cutoffs, truth, ours, scale),
     )
+
+
+def _ahead(panel: Panel, series: np.ndarray, cutoffs: np.ndarray, horizon: int) -> np.ndarray:
+    """Give the rows that follow each cutoff, (R, H)."""
+    return (panel.offsets[series] + cutoffs)[:, None] + np.arange(horizon)
 
 
 def _protocol(horizon: int, series: np.ndarray, season: int, is_held_out: bool) -> str:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass, field
+from dataclasses import dataclass, field, fields
 from typing import Any
 
 import numpy as np
@@ -47,6 +47,10 @@ class Fitted:
     def __post_init__(self) -> None:
         model = MODELS[self.decoder](self.plan, self.tensors)
         object.__setattr__(self, "model", model)
+
+    def __reduce__(self) -> tuple[Any, ...]:
+        """Copy and pickle without the model, whose packed weights no other process can use."""
+        return Fitted, tuple(getattr(self, part.name) for part in fields(self) if part.init)
 
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         """Forecast from states: (R, H, Cf) and (R, Cs) covariates to (R, H, Q) quantiles."""

@@ -10,7 +10,8 @@ import numpy as np
 import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.data.panel import Panel
-from cellstate.data.windows import Windows, split_windows
+from cellstate.data.windows import Windows, rows_to_learn, split_windows
+from cellstate.errors import InputError, explain
 from cellstate.extras import require
 from cellstate.tasks.forecast import direct, recursive
 from cellstate.tasks.forecast.covariates import CovariateScale
@@ -47,10 +48,12 @@ def fit_panel(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
     require("torch", extra="train")
     from cellstate import train
 
-    whole = bool((panel.lengths <= settings.validation).any())
-    covariates = CovariateScale.of(panel if whole else panel.head(-settings.validation))
+    border = rows_to_learn(panel.lengths, plan.horizon, settings.validation)
+    covariates = CovariateScale.of(panel.head(border))
     scaled = covariates.apply(panel)
     learn, valid = split_windows(scaled, plan.context, plan.horizon, settings.validation)
+    if settings.calibrate and valid is None:
+        raise _cannot_calibrate(panel, plan)
     config = settings.config.filled(**ALWAYS, **(FEW if len(learn) < FEW_WINDOWS else MANY))
     sizes = {"batch_size": config.batch_size, "steps_per_epoch": STEPS_PER_EPOCH}
     with train.isolated(settings.seed):
@@ -76,6 +79,18 @@ def fit_panel(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
     if settings.calibrate and valid is not None:
         fitted = _calibrated(fitted, panel, valid)
     return fitted
+
+
+def _cannot_calibrate(panel: Panel, plan: Plan) -> InputError:
+    return InputError(
+        explain(
+            "Forecaster.fit",
+            f"calibrate=True needs a series longer than twice horizon={plan.horizon}, with "
+            "observed values at its end",
+            f"series of at most {int(panel.lengths.max())} periods",
+            "Give longer series, or leave calibrate out",
+        )
+    )
 
 
 def _calibrated(fitted: Fitted, panel: Panel, valid: Windows) -> Fitted:

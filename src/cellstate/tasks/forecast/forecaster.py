@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import functools
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -15,7 +16,13 @@ from cellstate.errors import InputError, explain
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.forecast import saved
 from cellstate.tasks.forecast.answers import answer_frame
-from cellstate.tasks.forecast.checks import check_arguments, check_panel, check_values, check_whole
+from cellstate.tasks.forecast.checks import (
+    check_arguments,
+    check_ids,
+    check_panel,
+    check_values,
+    check_whole,
+)
 from cellstate.tasks.forecast.evaluation import Evaluation, evaluate, held_cutoffs
 from cellstate.tasks.forecast.fitted import Fitted
 from cellstate.tasks.forecast.fitting import Settings, fit_panel
@@ -26,6 +33,8 @@ from cellstate.train.config import TrainConfig
 if TYPE_CHECKING:
     from cellstate.artifact import Manifest
     from cellstate.tasks.sections import Story
+
+MOST_PIECES = 1024  # updates that are kept apart before they join the history
 
 
 class Forecaster(AbstractEstimator):
@@ -105,8 +114,8 @@ class Forecaster(AbstractEstimator):
         frame : DataFrame
             One row a series and time stamp; pandas, polars or anything that narwhals takes.
         validation : int, optional
-            Periods at the end of every series that choose when to stop and are not trained on;
-            the horizon, or a twentieth of the series where that is longer, when not given.
+            Periods at the end of every series that choose when to stop and are not trained on,
+            the horizon at least; a twentieth of the series where that is longer when not given.
 
         Raises
         ------
@@ -118,6 +127,8 @@ class Forecaster(AbstractEstimator):
             The loss stayed undefined.
         """
         check_arguments(self)
+        if validation is not None:
+            check_whole("Forecaster.fit", "validation", validation)
         panel = to_panel(frame, self.columns, self.frequency)
         check_panel(self, panel)
         self._learn(panel, validation)
@@ -170,7 +181,10 @@ class Forecaster(AbstractEstimator):
         """
         self._require_fitted("update")
         new = self._read(frame)
+        check_ids(self.memory_.edge, new)
         self._added.append(self.memory_.update(self.fitted_, new))
+        if len(self._added) >= MOST_PIECES:
+            self._history = self.history_
         return self
 
     def evaluate(self, frame: Any = None, *, stride: int | None = None) -> Evaluation:
@@ -190,10 +204,11 @@ class Forecaster(AbstractEstimator):
             Shows itself as a table with definitions, protocol and winner.
         """
         self._require_fitted("evaluate")
+        stride = self.fitted_.plan.horizon if stride is None else stride
+        check_whole("Forecaster.evaluate", "stride", stride)
         held = None if frame is None else self._read(frame)
-        panel, series, cutoffs, learnt = held_cutoffs(
-            self.history_, held, self.fitted_, stride or self.fitted_.plan.horizon
-        )
+        history = self._rows_of_fit() if held is None else self.history_
+        panel, series, cutoffs, learnt = held_cutoffs(history, held, self.fitted_, stride)
         return evaluate(
             self.fitted_, panel, series, cutoffs, learnt, tuple(self.levels), held is not None
         )
@@ -241,6 +256,7 @@ class Forecaster(AbstractEstimator):
                     "Ask for fewer windows, or leave out the short series",
                 )
             )
+        check_panel(self, panel.head(-int(back[0])))
         every = np.arange(len(panel))
         parts, trained = [], None
         for behind in back:
@@ -269,30 +285,35 @@ class Forecaster(AbstractEstimator):
 
     @property
     def history_(self) -> Panel:
-        """All that is known: the rows of `fit` (their tail, after `load`) and of every `update`."""
-        while self._added:
-            self._history = append(self._history, self._added.pop(0))
+        """All that is known: the rows of `fit` and of every `update`."""
+        if self._added:
+            new = functools.reduce(append, self._added)
+            self._history, self._added = append(self._history, new), []
         return self._history
+
+    def _rows_of_fit(self) -> Panel:
+        begun_later = len(self.history_) - len(self._learnt)
+        return self.history_.head(np.pad(self._learnt, (0, begun_later)))
 
     def _train(self, panel: Panel, validation: int | None) -> Fitted:
         horizon = int(self.horizon)
         plan = make_plan(
             panel,
             horizon=horizon,
-            context=self.context,
+            context=None if self.context is None else int(self.context),
             size=self.size,
             levels=tuple(self.levels),
             decoder=self.decoder,
             distribution=self.distribution,
         )
         if validation is None:
-            validation = max(horizon, int(np.median(panel.lengths)) // 20)
+            validation = int(np.median(panel.lengths)) // 20
         settings = Settings(
             decoder=self.decoder,
             calibrate=self.calibrate,
             seed=0 if self.random_state is None else int(self.random_state),
             config=self.train or TrainConfig(),
-            validation=validation,
+            validation=max(horizon, int(validation)),
         )
         return fit_panel(panel, plan, settings)
 
@@ -300,6 +321,7 @@ class Forecaster(AbstractEstimator):
         fitted = self._train(panel, validation)
         self.memory_ = Memory.of(fitted, panel)
         self.fitted_, self._history, self._added = fitted, panel, []
+        self._learnt = panel.lengths
 
     def _read(self, frame: Any) -> Panel:
         known = self.memory_.edge
@@ -311,8 +333,9 @@ class Forecaster(AbstractEstimator):
         return hasattr(self, "fitted_")
 
     def _fitted_parts(self) -> saved.Parts:
-        return saved.to_parts(self.fitted_, self.memory_, self.history_)
+        return saved.to_parts(self.fitted_, self.memory_, self.history_, self._learnt)
 
     def _restore(self, manifest: Manifest, tensors: dict[str, np.ndarray]) -> None:
-        self.fitted_, self.memory_, self._history = saved.from_parts(manifest, tensors)
+        parts = saved.from_parts(manifest, tensors)
+        self.fitted_, self.memory_, self._history, self._learnt = parts
         self._added = []

@@ -4,6 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
+from cellstate.errors import InputError, explain
+
 GRID = (0.025, 0.05, 0.1, 0.25, 0.5, 0.75, 0.9, 0.95, 0.975)
 SMALLEST = 1e-12  # a distance to the median below this says nothing of the spread
 
@@ -23,6 +25,15 @@ def quantile_levels(levels: tuple[float, ...]) -> tuple[float, ...]:
 def band(quantiles: np.ndarray, taus: tuple[float, ...], level: float) -> tuple[np.ndarray, ...]:
     """Pick lower and upper end of the central interval of `level` per cent."""
     low, high = (round(0.5 + sign * level / 200, 6) for sign in (-1, 1))
+    if low not in taus or high not in taus:
+        raise InputError(
+            explain(
+                "Forecaster",
+                "levels must be among those learnt by fit",
+                f"{level:g}",
+                f"Fit again with levels=({level:g},)",
+            )
+        )
     return quantiles[..., taus.index(low)], quantiles[..., taus.index(high)]
 
 

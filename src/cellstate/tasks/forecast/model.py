@@ -81,6 +81,6 @@ class AbstractForecastModel(ABC):
         """
 
 
-def take(state: State, rows: np.ndarray) -> State:
+def take(state: State, rows: np.ndarray | slice) -> State:
     """Select or repeat rows of a state."""
     return {name: values[rows] for name, values in state.items()}

@@ -26,6 +26,7 @@ if TYPE_CHECKING:
     from cellstate.data import Panel
 
 PATHS = 400
+ROWS_AT_ONCE = 256  # bounds the memory of a call with very many rows
 SEED = 20_011  # of the paths: a forecast is a function of the state
 SMALLEST_SCALE = 1e-6  # as in `cellstate.nn.heads`
 
@@ -112,6 +113,14 @@ class RecursiveModel(AbstractForecastModel):
 
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         """Forecast the next H periods: (R, H, Q)."""
+        chunks = [
+            self._forecast(take(state, at), known[at], static[at])
+            for start in range(0, len(known), ROWS_AT_ONCE)
+            for at in [slice(start, start + ROWS_AT_ONCE)]
+        ]
+        return np.concatenate(chunks)
+
+    def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         rows, horizon = known.shape[:2]
         copies = np.repeat(np.arange(rows), PATHS)
         state, static = take(state, copies), static[copies]

@@ -23,29 +23,29 @@ if TYPE_CHECKING:
 
 Parts = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any]]
 
+MOST_ROWS = 2**20  # of history, all series together, that a model folder holds
 ARRAYS = ("target", "past", "future", "static")
 
 
-def to_parts(fitted: Fitted, memory: Memory, history: Panel) -> Parts:
+def to_parts(fitted: Fitted, memory: Memory, history: Panel, learnt: np.ndarray) -> Parts:
     """Take apart: network, encoders, decoding, record, tensors.
 
-    Of the history only the tail goes to disk that an evaluation needs: the validation split, a
-    context before it and two seasons.
+    The whole history goes to disk: the baselines that an evaluation compares with learn from it.
     """
     plan = fitted.plan
-    steps = fitted.record["data"]["validation_steps"]
-    tail = history.tail(plan.context + max(steps, plan.horizon) + 2 * plan.season)
     net = {"decoder": fitted.decoder, "plan": asdict(plan), "layers": _layers(fitted)}
     net["plan"]["taus"] = list(plan.taus)
-    encoders = {"covariates": fitted.covariates.as_dict(), "panel": _panel_facts(tail)}
+    encoders = {"covariates": fitted.covariates.as_dict(), "panel": _panel_facts(history)}
     decoding = {"quantiles": list(plan.taus), "factors": fitted.factors.tolist()}
     tensors = {f"network.{name}": value for name, value in fitted.tensors.items()}
     tensors |= {f"state.{name}": value for name, value in memory.state.items()}
-    tensors |= _panel_tensors("history", tail)
+    tensors |= _panel_tensors("history", history) | {"fit.lengths": learnt}
     return net, encoders, decoding, fitted.record, tensors
 
 
-def from_parts(manifest: Manifest, tensors: dict[str, np.ndarray]) -> tuple[Fitted, Memory, Panel]:
+def from_parts(
+    manifest: Manifest, tensors: dict[str, np.ndarray]
+) -> tuple[Fitted, Memory, Panel, np.ndarray]:
     """Put together again."""
     plan = Plan.from_dict(manifest.network["plan"])
     fitted = Fitted(
@@ -57,7 +57,8 @@ def from_parts(manifest: Manifest, tensors: dict[str, np.ndarray]) -> tuple[Fitt
         record=manifest.record,
     )
     history = _panel(manifest.encoders["panel"], _under("history.", tensors))
-    return fitted, Memory(history.tail(1), _under("state.", tensors)), history
+    memory = Memory(history.tail(1), _under("state.", tensors))
+    return fitted, memory, history, tensors["fit.lengths"]
 
 
 def _layers(fitted: Fitted) -> dict[str, Any]:

@@ -2,9 +2,10 @@
 
     u = log y (or y itself),  z = (u − anchor) / unit            (1)
 
-The anchor is the mean of the last `recent` observed values; the unit is the mean size of the
-seasonal difference |u_t − u_{t−s}| over the window, kept above a share of the window's own spread,
-so that a perfectly periodic window does not divide by zero. The unit of a constant window is the
+The anchor lies halfway between the mean of the last `recent` observed values, which is where a
+near horizon starts, and that of the whole window, to which a far one returns. The unit is the mean
+size of the seasonal difference |u_t − u_{t−s}| over the window, kept above a share of the window's
+own spread, so that a perfectly periodic window does not divide by zero. The unit of a constant window is the
 same share of its level, or 1 where that is 0: a forecast scales with its series in any case.
 """
 
@@ -35,12 +36,13 @@ class WindowScale:
         u : np.ndarray
             (B, L) values after the logarithm, NaN where missing.
         recent : int
-            Last values that make the anchor; where all are missing, the whole window does.
+            Last values that pull the anchor; where all are missing, the whole window makes it.
         season : int
             Lag of the difference that makes the unit, below L.
         """
-        anchor = _mean(u[:, -recent:])
-        anchor = np.where(np.isfinite(anchor), anchor, _mean(u))
+        whole = _mean(u)
+        last = _mean(u[:, -recent:])
+        anchor = np.where(np.isfinite(last), (last + whole) / 2, whole)
         anchor = np.where(np.isfinite(anchor), anchor, 0.0)
         moves = _mean(np.abs(u[:, season:] - u[:, :-season]))
         deviation = _mean(np.abs(u - anchor))

@@ -6,6 +6,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellstate.errors import InputError
 from cellstate.extras import require
 from cellstate.tasks import sections
 from cellstate.tasks.forecast import metrics
@@ -25,19 +26,22 @@ GATE_STEPS = 120
 
 def tell(forecaster: Forecaster) -> sections.Story:
     """Tell how the fit went: verdict, table, forecasts, losses, residuals, gates, facts."""
-    evaluation = forecaster.evaluate()
-    fitted, rolled = forecaster.fitted_, evaluation.rolled
-    assert rolled is not None
-    won = evaluation.winner == NAME
+    fitted = forecaster.fitted_
     facts = fitted.record["data"]
+    try:
+        evaluation = forecaster.evaluate()
+    except InputError as reason:  # nothing was left to compare on
+        scores: list[sections.Section] = [sections.Text("No comparison", str(reason), "warning")]
+        protocol, gates = "", list[sections.Section]()
+    else:
+        rolled = evaluation.rolled
+        assert rolled is not None
+        scores = _scores(forecaster, evaluation, rolled)
+        protocol, gates = evaluation.protocol, _gates(fitted, rolled)
     shown: list[sections.Section] = [
-        sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
-        _forecasts(forecaster, rolled),
-        _table(evaluation),
-        *_intervals(fitted, rolled),
-        _residuals(fitted, rolled),
+        *scores,
         _losses(fitted),
-        *_gates(fitted, rolled),
+        *gates,
         *(
             sections.Text("During training", event["message"], tone="warning")
             for event in fitted.record["events"]
@@ -46,13 +50,27 @@ def tell(forecaster: Forecaster) -> sections.Story:
         _reproduction(forecaster),
     ]
     return sections.Story(
-        title=f"Forecast of {rolled.panel.target_name}",
+        title=f"Forecast of {forecaster.history_.target_name}",
         summary=(
             f"{facts['series']:,} series, {facts['rows']:,} rows, "
-            f"{fitted.plan.horizon} periods ahead. {evaluation.protocol}"
-        ),
+            f"{fitted.plan.horizon} periods ahead. {protocol}"
+        ).rstrip(),
         sections=tuple(shown),
     )
+
+
+def _scores(
+    forecaster: Forecaster, evaluation: Evaluation, rolled: Rolled
+) -> list[sections.Section]:
+    """Show who won, forecasts, the table, intervals and residuals."""
+    fitted, won = forecaster.fitted_, evaluation.winner == NAME
+    return [
+        sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
+        _forecasts(forecaster, rolled),
+        _table(evaluation),
+        *_intervals(fitted, rolled),
+        _residuals(fitted, rolled),
+    ]
 
 
 def _table(evaluation: Evaluation) -> sections.Table:

@@ -1,0 +1,45 @@
+"""Every benchmark by name: what runs it, and which tests must be green before it says a figure."""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+
+
+@dataclass(frozen=True)
+class Benchmark:
+    """One line of the table."""
+
+    about: str  # one sentence
+    run: str  # "module:function", called with a Recorder and Options
+    tests: tuple[str, ...]  # paths from the project's root
+
+
+FORECAST = ("tests/tasks/forecast",)
+
+BENCHMARKS: dict[str, Benchmark] = {
+    "forecast-etth1": Benchmark(
+        "ETTh1, lookback 96, four horizons, three seeds: MSE and MAE.",
+        "benchmarks.forecast_etth1:run",
+        FORECAST,
+    ),
+    "forecast-m4-hourly": Benchmark(
+        "M4 Hourly, one model for 414 series: OWA and coverage.",
+        "benchmarks.forecast_m4_hourly:run",
+        FORECAST,
+    ),
+    "forecast-hello": Benchmark(
+        "Airline passengers from a cold start on one thread, and the time of the import.",
+        "benchmarks.forecast_hello:run",
+        FORECAST,
+    ),
+    "forecast-update": Benchmark(
+        "One new observation, then a forecast: milliseconds by length of the series.",
+        "benchmarks.forecast_update:run",
+        FORECAST,
+    ),
+    "forecast-peers": Benchmark(
+        "Forecasting libraries on ETTh1 and airline passengers: accuracy, time, memory, import.",
+        "benchmarks.forecast_peers:run",
+        ("tests/benchmarks/test_protocol.py",),
+    ),
+}
