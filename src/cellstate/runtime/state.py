@@ -63,31 +63,37 @@ def checked_state(
     ShapeError
         An array does not fit its layer or the batch.
     """
-    complete = zero_state(layers, batch)
-    for name, given in (state or {}).items():
-        if name not in complete:
+    state = state or {}
+    names = [layer.name for layer in layers]
+    for name in state:
+        if name not in names:
             raise InputError(
                 explain(
                     "runtime.Chain",
                     "state must hold the chain's LSTM layers by name",
                     repr(name),
-                    did_you_mean(name, complete) if complete else "Leave it out",
+                    did_you_mean(name, names) if names else "Leave it out",
                 )
             )
-        shape = complete[name].h.shape
-        try:
-            h, c = given
-        except (TypeError, ValueError) as problem:
-            raise _unlike(name, shape, f"{type(given).__name__} of another form") from problem
-        complete[name] = LSTMState(*(_held_to(name, shape, part) for part in (h, c)))
-    return complete
+    missing = zero_state([layer for layer in layers if layer.name not in state], batch)
+    return {
+        layer.name: missing[layer.name]
+        if layer.name in missing
+        else _held_to(layer, batch, state[layer.name])
+        for layer in layers
+    }
 
 
-def _held_to(name: str, shape: tuple[int, ...], part: Floats) -> Floats:
-    array = np.asarray(part)
-    if array.shape != shape or array.dtype.kind not in "fiu":
-        raise _unlike(name, shape, f"{array.shape} {array.dtype}")
-    return np.ascontiguousarray(array, np.float32)
+def _held_to(layer: network.LSTM, batch: int, given: tuple[Floats, Floats]) -> LSTMState:
+    shape = (layer.num_layers, batch, layer.hidden_size)
+    try:
+        h, c = (np.asarray(part) for part in given)
+    except (TypeError, ValueError) as problem:
+        raise _unlike(layer.name, shape, f"{type(given).__name__} of another form") from problem
+    for part in (h, c):
+        if part.shape != shape or part.dtype.kind not in "fiu":
+            raise _unlike(layer.name, shape, f"{part.shape} {part.dtype}")
+    return LSTMState(np.ascontiguousarray(h, np.float32), np.ascontiguousarray(c, np.float32))
 
 
 def _unlike(name: str, shape: tuple[int, ...], given: str) -> ShapeError:
