@@ -1,0 +1,1 @@
+"""Measurements of Cellstate against its peers: `python -m benchmarks list` names them."""
