@@ -7,6 +7,7 @@ from typing import Any
 
 import numpy as np
 
+from cellstate.data.calendar import calendar_values
 from cellstate.data.panel import Panel
 from cellstate.errors import FrameError, explain
 
@@ -14,7 +15,8 @@ from cellstate.errors import FrameError, explain
 def append(panel: Panel, new: Panel) -> Panel:
     """Add the rows of `new` after those of `panel`, series by series; unknown series come last.
 
-    Periods between the last known stamp and the first new one become missing rows. Cost grows
+    Periods between the last known stamp and the first new one become missing rows, of which only
+    the calendar is known. Cost grows
     with the rows of both: give the part of the past that is needed, such as `Panel.tail`.
 
     Raises
@@ -56,16 +58,22 @@ def append(panel: Panel, new: Panel) -> Panel:
             dtype=getattr(panel, name).dtype,
         )
 
+    times, future = _times(panel, parts), collect("future")
+    if panel.calendar and any(gaps.values()):
+        sizes = [gap if source is None else rows.stop - rows.start for source, rows, gap in parts]
+        between = np.repeat([source is None for source, _, _ in parts], sizes)
+        local = panel.origin.stamps.to_local(times[between])
+        future[between, -2 * len(panel.calendar) :] = calendar_values(local, panel.calendar)
     offsets = np.concatenate([[0], np.cumsum(lengths)]).astype(np.int64)
     ids = panel.ids + tuple(new.ids[at] for at in fresh)
     return replace(
         panel,
         ids=ids,
         offsets=offsets,
-        times=_times(panel, parts),
+        times=times,
         target=collect("target"),
         past=collect("past"),
-        future=collect("future"),
+        future=future,
         static=np.concatenate([panel.static, new.static[fresh]]),
     )
 

@@ -209,8 +209,7 @@ def split_windows(
     valid : Windows or None
         None where no series is long enough for both.
     """
-    border = panel.lengths - max(validation, horizon)
-    border = np.where(border > horizon, border, panel.lengths)
+    border = rows_to_learn(panel.lengths, horizon, validation)
     train = Windows(panel, context, horizon, target_until=border)
     if (border == panel.lengths).all():
         return train, None
@@ -218,6 +217,20 @@ def split_windows(
     if not has_windows(panel, context, horizon, target_from=valid_from):
         return train, None
     return train, Windows(panel, context, horizon, target_from=valid_from, stride=stride)
+
+
+def rows_to_learn(lengths: np.ndarray, horizon: int, validation: int) -> np.ndarray:
+    """Count the first rows of each series that training may see: those before its validation.
+
+    A series too short for both is learnt from whole.
+
+    Examples
+    --------
+    >>> rows_to_learn(np.array([20, 6]), horizon=3, validation=4)
+    array([16,  6])
+    """
+    border = lengths - max(validation, horizon)
+    return np.where(border > horizon, border, lengths)
 
 
 def has_windows(panel: Panel, context: int, horizon: int, *, target_from: Bound = None) -> bool:

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 import inspect
+import math
 import os
 import typing
 from abc import ABC, abstractmethod
@@ -183,7 +184,10 @@ def to_plain(value: Any) -> Any:
         return [to_plain(item) for item in value]
     if isinstance(value, dict):
         return {str(key): to_plain(item) for key, item in value.items()}
-    return value.item() if hasattr(value, "item") else value
+    if isinstance(value, os.PathLike):
+        return os.fspath(value)
+    plain = value.item() if hasattr(value, "item") else value
+    return str(plain) if plain in (math.inf, -math.inf) else plain  # JSON has no infinity
 
 
 def from_plain(value: Any, hint: Any) -> Any:
@@ -191,9 +195,11 @@ def from_plain(value: Any, hint: Any) -> Any:
 
     Examples
     --------
-    >>> from_plain([1, 2], tuple[int, ...])
-    (1, 2)
+    >>> from_plain([1, 2], tuple[int, ...]), from_plain("inf", float | None)
+    ((1, 2), inf)
     """
+    if value in ("inf", "-inf") and float in (hint, *typing.get_args(hint)):
+        return float(value)
     if isinstance(value, dict):
         for kind in (hint, *typing.get_args(hint)):
             if dataclasses.is_dataclass(kind) and isinstance(kind, type):
