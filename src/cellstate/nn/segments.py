@@ -29,6 +29,11 @@ class SegmentNetwork(nn.Module):
         One vector for each of the J segments to forecast.
     decoder : tuple of network.Layer
         The memory again, then the head.
+    skip : tuple of network.Layer
+        From the window to one number for each step of the horizon, beside the memory: what a
+        linear model can say need not go through the gates. It starts at zero. After the
+        autoregressive part of G. Lai et al., "Modeling Long- and Short-Term Temporal Patterns
+        with Deep Neural Networks" (2018).
     """
 
     def __init__(
@@ -37,20 +42,26 @@ class SegmentNetwork(nn.Module):
         query: tuple[network.Layer, ...],
         position: network.Embedding,
         decoder: tuple[network.Layer, ...],
+        skip: tuple[network.Layer, ...],
     ) -> None:
         super().__init__()
         self.encoder = Chain(encoder)
         self.query = Chain(query)
         self.position = Chain((position,))
         self.decoder = Chain(decoder, share=self.encoder)
+        self.skip = Chain(skip)
         nn.init.normal_(self.positions, std=0.1)
+        for parameter in self.skip.parameters():
+            nn.init.zeros_(parameter)
 
     @property
     def positions(self) -> Tensor:
         """The embedding of each position, (J, H)."""
         return next(self.position.parameters())
 
-    def forward(self, segments_SBI: Tensor, queries_BJK: Tensor) -> Tensor:
+    def forward(
+        self, segments_SBI: Tensor, queries_BJK: Tensor, window_BT: Tensor
+    ) -> tuple[Tensor, Tensor]:
         """Answer for the horizon.
 
         Parameters
@@ -59,11 +70,15 @@ class SegmentNetwork(nn.Module):
             (S, B, features of a segment), normalised.
         queries_BJK : Tensor
             (B, J, what is known of a segment to forecast).
+        window_BT : Tensor
+            (B, L), the normalised window, 0 where missing.
 
         Returns
         -------
-        Tensor
+        raw : Tensor
             (B, J, outputs of the head).
+        line : Tensor
+            (B, H), the linear part.
         """
         batch, answers, _ = queries_BJK.shape
         _, state = self.encoder(segments_SBI)
@@ -71,9 +86,10 @@ class SegmentNetwork(nn.Module):
         memory = LSTMState(*(part.repeat_interleave(answers, dim=1) for part in state["memory"]))
         inputs = (queries + self.positions).reshape(1, batch * answers, -1)
         raw, _ = self.decoder(inputs, {"memory": memory})
-        return raw.reshape(batch, answers, -1)
+        line, _ = self.skip(window_BT[None])
+        return raw.reshape(batch, answers, -1), line[0]
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copy the parameters out by their description's names; shared layers come once."""
-        parts = (self.encoder, self.query, self.position, self.decoder)
+        parts = (self.encoder, self.query, self.position, self.decoder, self.skip)
         return {name: value for part in parts for name, value in part.tensors().items()}

@@ -31,6 +31,7 @@ class Description:
     query: tuple[network.Layer, ...]
     position: network.Embedding
     decoder: tuple[network.Layer, ...]
+    skip: tuple[network.Layer, ...]
 
 
 def describe(plan: Plan) -> Description:
@@ -48,6 +49,7 @@ def describe(plan: Plan) -> Description:
             network.Dropout("drop", plan.dropout),
             network.Linear("head", width, plan.segment * (len(plan.taus) + 1)),
         ),
+        skip=(network.Linear("skip", plan.context, plan.horizon),),
     )
 
 
@@ -56,7 +58,7 @@ def build(plan: Plan) -> SegmentNetwork:
     from cellstate.nn.segments import SegmentNetwork
 
     parts = describe(plan)
-    return SegmentNetwork(parts.encoder, parts.query, parts.position, parts.decoder)
+    return SegmentNetwork(parts.encoder, parts.query, parts.position, parts.decoder, parts.skip)
 
 
 @dataclass(frozen=True)
@@ -71,12 +73,15 @@ class Encoded:
         (B, J, what is known of a segment to forecast), float32.
     base : np.ndarray
         (B, J · segment), normalised: each step's value one season before; the head adds to it.
+    window : np.ndarray
+        (B, L), normalised, 0 where missing.
     scale : WindowScale
     """
 
     segments: np.ndarray
     queries: np.ndarray
     base: np.ndarray
+    window: np.ndarray
     scale: WindowScale
 
 
@@ -118,18 +123,19 @@ def encode(
     queries = queries.reshape(rows, plan.answers, -1)
     every = np.broadcast_to(static[:, None], (rows, plan.answers, plan.static))
     queries = np.concatenate([queries, every], axis=-1, dtype=np.float32)
-    return Encoded(np.ascontiguousarray(segments), queries, base, scale)
+    return Encoded(np.ascontiguousarray(segments), queries, base, z, scale)
 
 
-def decode(plan: Plan, raw: np.ndarray, base: np.ndarray) -> np.ndarray:
+def decode(plan: Plan, raw: np.ndarray, base: np.ndarray, line: np.ndarray) -> np.ndarray:
     """Turn the head's outputs (B, J, ·) into normalised quantiles (B, H, Q), rising along Q.
 
     The last output of each step is the logit of a gate: how much of the value one season before
-    (`base`) the forecast starts from.
+    (`base`) the forecast starts from. The linear part (B, H) moves all quantiles alike.
     """
     raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, : plan.horizon]
     gate = 1 / (1 + np.exp(-raw[..., -1:]))
-    return rising(raw[..., :-1], plan.taus) + gate * base[:, : plan.horizon, None]
+    start = gate * base[:, : plan.horizon, None] + line[..., None]
+    return rising(raw[..., :-1], plan.taus) + start
 
 
 class DirectModel(AbstractForecastModel):
@@ -141,6 +147,7 @@ class DirectModel(AbstractForecastModel):
         self._encoder = Chain(parts.encoder, tensors)
         self._query = Chain(parts.query, tensors)
         self._decoder = Chain(parts.decoder, tensors)
+        self._skip = Chain(parts.skip, tensors)
         self._positions = tensors["position.weight"]
 
     def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:
@@ -197,5 +204,6 @@ class DirectModel(AbstractForecastModel):
             for name, held in memory.items()
         }
         raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)
-        z = decode(self.plan, raw.reshape(rows, answers, -1), encoded.base)
+        line, _ = self._skip.step(encoded.window, {})
+        z = decode(self.plan, raw.reshape(rows, answers, -1), encoded.base, line)
         return encoded.scale.restore(z.astype(np.float64))

@@ -69,10 +69,10 @@ class DirectTask:
         from cellstate.train import StepLoss
 
         plan = self.plan
-        raw = model(batch["segments"], batch["queries"])
+        raw, line = model(batch["segments"], batch["queries"], batch["window"])
         raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, : plan.horizon]
         middle = plan.taus.index(0.5)
-        start = raw[..., -1:].sigmoid() * batch["base"][..., None]
+        start = raw[..., -1:].sigmoid() * batch["base"][..., None] + line[..., None]
         quantiles = monotone_quantiles(raw[..., :-1], median=middle) + start
         taus = torch.tensor(plan.taus, device=raw.device)
         seen = torch.isfinite(batch["target"])
@@ -100,6 +100,7 @@ class DirectTask:
             "segments": encoded.segments,
             "queries": encoded.queries,
             "base": encoded.base[:, : plan.horizon],
+            "window": encoded.window,
             "target": encoded.scale.normalise(target).astype(np.float32),
             "weight": np.clip(weight, 0, MOST_WEIGHT).astype(np.float32),
         }

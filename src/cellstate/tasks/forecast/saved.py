@@ -70,6 +70,7 @@ def _layers(fitted: Fitted) -> dict[str, Any]:
         "query": network.to_json(parts.query),
         "position": network.to_json((parts.position,)),
         "decoder": network.to_json(parts.decoder),
+        "skip": network.to_json(parts.skip),
     }
 
 
