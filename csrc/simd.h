@@ -42,7 +42,7 @@ constexpr int tile_rows = 2;
 #endif
 
 typedef float Floats __attribute__((vector_size(lanes * sizeof(float))));
-typedef int32_t Ints __attribute__((vector_size(lanes * sizeof(int32_t))));
+typedef uint32_t Bits __attribute__((vector_size(lanes * sizeof(uint32_t))));
 
 CELLSTATE_INLINE Floats load(const float* from) {
   Floats v;
@@ -84,8 +84,8 @@ CELLSTATE_INLINE Floats multiply_add(Floats a, Floats b, Floats c) {
 CELLSTATE_INLINE Floats at_most(Floats bound, Floats v) { return bound < v ? bound : v; }
 CELLSTATE_INLINE Floats at_least(Floats bound, Floats v) { return bound > v ? bound : v; }
 
-CELLSTATE_INLINE Ints bits_of(Floats v) { return (Ints)v; }
-CELLSTATE_INLINE Floats from_bits(Ints v) { return (Floats)v; }
+CELLSTATE_INLINE Bits bits_of(Floats v) { return (Bits)v; }
+CELLSTATE_INLINE Floats from_bits(Bits v) { return (Floats)v; }
 
 }  // namespace cellstate::CELLSTATE_ISA
 

@@ -102,6 +102,7 @@ CELLSTATE_INLINE void for_each_tile(size_t blocks, size_t first, size_t last, co
   }
 }
 
+// How much of one block lies within the total; the last may be cut short.
 CELLSTATE_INLINE size_t lanes_used(size_t block, size_t per_block, size_t total) {
   const size_t left = total - block * per_block;
   return left < per_block ? left : per_block;
