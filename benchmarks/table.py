@@ -42,4 +42,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.forecast_peers:run",
         ("tests/benchmarks/test_protocol.py",),
     ),
+    "step": Benchmark(
+        "One step of an LSTM layer without torch, beside torch's layer and cell.",
+        "benchmarks.step:run",
+        ("tests/runtime/test_lstm_kernel.py", "tests/runtime/test_chain.py"),
+    ),
 }

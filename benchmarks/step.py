@@ -1,0 +1,49 @@
+"""One step of an LSTM layer on a CPU: what every event of every live session costs."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+
+import numpy as np
+import torch
+
+from benchmarks.harness.options import Options
+from benchmarks.harness.record import Recorder
+from benchmarks.harness.timing import alternate
+from cellstate import network
+from cellstate.runtime import Chain
+
+SIZES = ((1, 1, 64), (1, 64, 64), (32, 64, 64), (256, 64, 64), (256, 256, 256))  # rows, I, H
+GATES = 4
+
+
+def run(recorder: Recorder, options: Options) -> None:
+    """Time `runtime.Chain.step` beside torch's layer and torch's cell, and count operations."""
+    torch.set_num_threads(options.threads)
+    for rows, inputs, hidden in SIZES:
+        case = f"rows {rows}, inputs {inputs}, units {hidden}"
+        calls = _calls(rows, inputs, hidden, options.threads)
+        with torch.inference_mode():
+            timing = alternate(calls, rounds=5 if options.quick else 51)
+        timing.record(recorder, case)
+        operations = 2 * GATES * hidden * (inputs + hidden) * rows
+        for name in calls:
+            recorder.add(case, name, "gflop_per_second", operations / timing.median(name) * 1e-9)
+
+
+def _calls(rows: int, inputs: int, hidden: int, threads: int) -> Mapping[str, Callable[[], object]]:
+    """Give each system the same weights, input and state."""
+    layer = torch.nn.LSTM(inputs, hidden)
+    cell = torch.nn.LSTMCell(inputs, hidden)
+    cell.load_state_dict(
+        {name.removesuffix("_l0"): value for name, value in layer.state_dict().items()}
+    )
+    tensors = {f"body.{name}": value.numpy() for name, value in layer.state_dict().items()}
+    chain = Chain((network.LSTM("body", inputs, hidden),), tensors, threads=threads)
+    x, h, c = (torch.randn(rows, size) for size in (inputs, hidden, hidden))
+    x_numpy, state = x.numpy(), {"body": (h.numpy()[np.newaxis], c.numpy()[np.newaxis])}
+    return {
+        "cellstate": lambda: chain.step(x_numpy, state),
+        "torch.nn.LSTM": lambda: layer(x[None], (h[None], c[None])),
+        "torch.nn.LSTMCell": lambda: cell(x, (h, c)),
+    }
