@@ -87,8 +87,8 @@ def answered(wanted: Job, python: Path) -> Done:
         peer_job.write(wanted, order)
         measured = measure(
             [python, "-m", "benchmarks.peers.job", order],
-            folder=ROOT,
-            environment={"PYTHONWARNINGS": "ignore"},
+            folder=Path(scratch),  # where libraries may leave logs and checkpoints
+            environment={"PYTHONPATH": str(ROOT), "PYTHONWARNINGS": "ignore"},
         ).require_success(wanted.system)
         return Done(peer_job.read_answer(wanted), measured.wall_seconds, measured.peak_bytes)
 
