@@ -4,10 +4,13 @@ from __future__ import annotations
 
 import copy
 from collections.abc import Callable
+from typing import Any
 
 import polars as pl
 import pytest
+import torch
 
+from cellstate import train
 from cellstate.tasks.forecast import rivals
 from cellstate.tasks.forecast.forecaster import Forecaster
 from tests.tasks.forecast import samples
@@ -18,6 +21,18 @@ def _only_fast_baselines(monkeypatch: pytest.MonkeyPatch, request: pytest.Fixtur
     """Leave AutoETS and AutoTheta to the baselines' own tests: they take seconds to start."""
     if "test_baselines" not in request.module.__name__:
         monkeypatch.setattr(rivals, "is_installed", lambda: False)
+
+
+@pytest.fixture
+def untrained(monkeypatch: pytest.MonkeyPatch) -> None:
+    """Let `fit` keep the first weights, where a test asks nothing of what was learnt."""
+
+    def keep(model: torch.nn.Module, task: Any, config: Any, *, seed: int) -> train.TrainRecord:
+        model.eval()
+        row = train.Row(1, 1, 1.0, 1.0, 1e-3, 0.1)
+        return train.TrainRecord(seed, "cpu", "float32", 1, [row], best_step=1)
+
+    monkeypatch.setattr(train, "fit", keep)
 
 
 @pytest.fixture(scope="session")

@@ -10,7 +10,7 @@ import numpy as np
 from cellstate.data import append
 from cellstate.data.panel import Panel
 from cellstate.data.windows import rows_to_learn
-from cellstate.errors import InputError, explain
+from cellstate.errors import InputError, did_you_mean, explain
 from cellstate.tasks.forecast import metrics
 from cellstate.tasks.forecast.answers import NAME
 from cellstate.tasks.forecast.fitted import Fitted
@@ -73,7 +73,19 @@ class Evaluation:
     rolled: Rolled | None = field(default=None, repr=False, compare=False)
 
     def metric(self, name: str, system: str = NAME) -> float:
-        """Look up one value."""
+        """Look up one value.
+
+        Raises
+        ------
+        InputError
+            There is no such metric or system.
+        """
+        for kind, given, known in (("metric", name, self.columns), ("system", system, self.rows)):
+            if given not in known:
+                do = did_you_mean(str(given), known)
+                raise InputError(
+                    explain("Evaluation", f"the {kind} must be known", repr(given), do)
+                )
         return self.rows[system][self.columns.index(name)]
 
     @property
