@@ -68,9 +68,7 @@ class PooledNetwork(nn.Module):
         super().__init__()
         self.window, self.stride = window, stride
         self.segments = nn.Conv1d(inputs, width, window, stride=stride)
-        self.segments_norm = nn.LayerNorm(width)
         self.neighbours = nn.Conv1d(width, width, NEIGHBOURS, padding=NEIGHBOURS // 2)
-        self.neighbours_norm = nn.LayerNorm(width)
         self.memory = LSTM(width, hidden, layers, batch_first=True, bidirectional=True)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(4 * hidden + width, outputs)
@@ -113,10 +111,9 @@ class PooledNetwork(nn.Module):
         """Find what is in each segment and around it: (B, S, W), zero beyond the lengths."""
         left = self.window // 2
         x_BIT = pad(x_BTI.transpose(1, 2), (left, self.window - 1 - left))
-        found_BSW = self.segments_norm(self.segments(x_BIT).transpose(1, 2)).relu()
+        found_BSW = self.segments(x_BIT).transpose(1, 2).relu()
         found_BSW = torch.where(valid_BS1, found_BSW, 0.0)
-        found_BSW = self.neighbours(found_BSW.transpose(1, 2)).transpose(1, 2)
-        found_BSW = self.neighbours_norm(found_BSW).relu()
+        found_BSW = self.neighbours(found_BSW.transpose(1, 2)).transpose(1, 2).relu()
         return torch.where(valid_BS1, found_BSW, 0.0)
 
 

@@ -59,7 +59,8 @@ class SequenceClassifier(ClassifierMixin, AbstractSequenceEstimator):
 
     def predict(self, X: Any) -> np.ndarray:
         """Name the most probable class of each sequence: (n,)."""
-        return self.classes_[self._probabilities("predict", X).argmax(1)]
+        probabilities = self._probabilities("predict", X)
+        return self.classes_[probabilities.argmax(1)]
 
     def predict_proba(self, X: Any) -> np.ndarray:
         """Give each class its probability: (n, K) float64, columns as in `classes_`."""

@@ -119,7 +119,13 @@ def rival_answers(
     test: Sequences,
     predict: Predict,
 ) -> dict[str, np.ndarray]:
-    """Fit each baseline on the training rows and let it answer for the test rows."""
+    """Fit each baseline on the training rows and let it answer for the test rows.
+
+    Where all targets are equal there is nothing to learn, and only the first one, which answers
+    the same for every row, can be fitted.
+    """
+    if len(np.unique(train[1])) < 2:
+        rivals = dict(list(rivals.items())[:1])
     flat = Flattener(train[0])
     x, at = flat(train[0]), flat(test)
     return {name: predict(fit(x, train[1]), at) for name, fit in rivals.items()}

@@ -53,14 +53,12 @@ def fit_network(
 
     learn = sequences.take(np.flatnonzero(~held))
     encoder = Encoder.of(learn)
+    steps = int(np.median(learn.lengths))
     plan = make_plan(
-        settings.where,
-        size=settings.size,
-        inputs=encoder.inputs,
-        outputs=outputs,
-        steps=int(np.median(learn.lengths)),
+        settings.where, size=settings.size, inputs=encoder.inputs, outputs=outputs, steps=steps
     )
-    config = settings.config.filled(**training_defaults(len(learn), is_split=bool(held.any())))
+    defaults = training_defaults(len(learn), steps, is_split=bool(held.any()))
+    config = settings.config.filled(**defaults)
     scaled = encoder.scaled(sequences)
     parts = [(scaled.take(np.flatnonzero(mask)), targets[mask]) for mask in (~held, held)]
     valid = parts[1] if held.any() else None

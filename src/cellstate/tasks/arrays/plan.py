@@ -7,14 +7,17 @@ from typing import Any
 
 from cellstate.errors import InputError, did_you_mean, explain
 
-SIZES = {"small": (32, 32, 1), "medium": (64, 64, 1), "large": (128, 128, 2)}
+SIZES = {"small": (64, 64, 1), "medium": (128, 128, 1), "large": (192, 192, 2)}
 """Width of the front, units and layers of the LSTM."""
 SEGMENTS = 32
 """Segments that a sequence is cut into where it is long enough; more cost time, not accuracy."""
 SHORTEST_WINDOW = 9
 DROPOUT = 0.2
 
-FEWEST_STEPS, FEWEST_EPOCHS, MOST_EPOCHS = 240, 20, 100
+UPDATES, UPDATES_OF_SHORT_ROWS = 240, 120
+"""Steps of training that few rows get; rows of less than `SHORT` time steps have less to say."""
+SHORT = 16
+FEWEST_EPOCHS, MOST_EPOCHS = 12, 100
 FEWEST_TO_SPLIT = 200
 """Rows from which some are held out to choose when to stop; fewer would choose by chance."""
 HELD_OUT = 0.15
@@ -74,23 +77,33 @@ def make_plan(where: str, *, size: str, inputs: int, outputs: int, steps: int) -
     return Plan(inputs, outputs, window, stride, width, hidden, layers)
 
 
-def training_defaults(rows: int, *, is_split: bool) -> dict[str, Any]:
-    """Choose batch size, epochs, averaging and patience for a number of training rows.
+def training_defaults(rows: int, steps: int, *, is_split: bool) -> dict[str, Any]:
+    """Choose batch size, epochs, averaging and patience.
+
+    Parameters
+    ----------
+    rows : int
+        Rows to train on.
+    steps : int
+        Time steps of a row.
+    is_split : bool
+        Whether further rows are held out to choose when to stop.
 
     Examples
     --------
-    >>> training_defaults(48, is_split=False)["epochs"]
+    >>> training_defaults(48, 100, is_split=False)["epochs"]
     80
     """
     batch_size = 16 if rows < 400 else 32 if rows < MANY else 64
-    steps = -(-rows // batch_size)
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(FEWEST_STEPS / steps)))
+    per_epoch = -(-rows // batch_size)
+    updates = UPDATES if steps >= SHORT else UPDATES_OF_SHORT_ROWS
+    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(updates / per_epoch)))
     return {
         **ALWAYS,
         "batch_size": batch_size,
         "epochs": epochs,
         # The average looks back over a twentieth of the run.
-        "average": min(0.999, max(0.9, 1.0 - 20.0 / (epochs * steps))),
+        "average": min(0.999, max(0.9, 1.0 - 20.0 / (epochs * per_epoch))),
         "patience": max(5, epochs // 4) if is_split else 0,
         # Moving small batches to an accelerator costs more than it saves.
         "device": "auto" if rows >= MANY else "cpu",
