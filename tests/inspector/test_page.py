@@ -252,3 +252,30 @@ def test_page_replaces_an_older_one(tmp_path):
     assert write_page(stories.climate(), target) == target
     assert target.read_text(encoding="utf-8").startswith("<!doctype html>")
     assert [file.name for file in tmp_path.iterdir()] == ["report.html"]
+
+
+def test_a_call_that_reproduces_can_be_copied_too():
+    rows = (("Estimator", "Forecaster(24, random_state=0)"), ("Versions", "python 3.11.7"))
+    page = render(sections.Story("S", "", (sections.Facts("To reproduce", rows),)))
+    assert page.count("<pre data-copy") == 1
+    page = render(sections.Story("S", "", (sections.Facts("Data", rows),)))
+    assert "<pre data-copy" not in page
+
+
+def test_a_past_hardly_longer_than_its_drawing_is_drawn_whole():
+    times, values = np.arange(300), np.sin(np.arange(300.0))
+    pages = {
+        count: render(
+            sections.Story(
+                "S",
+                "",
+                (
+                    sections.Forecasts(
+                        "F", (stories.panel("a", times[:count], values[:count], 24, 12),)
+                    ),
+                ),
+            )
+        )
+        for count in (24 + 60, 24 + 90, 24 + 120)
+    }
+    assert ["The whole past" in page for page in pages.values()] == [False, False, True]

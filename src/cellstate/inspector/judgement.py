@@ -16,6 +16,7 @@ from cellstate.tasks.sections import ForecastPanel
 
 PAST_PER_HORIZON = 2.5  # a longer past leaves too little room for the forecast
 SHORTEST_PAST = 24
+WORTH_CUTTING = 1.6  # a past hardly longer than what is drawn is drawn as a whole
 BAND_REACH = 1.2  # bands that go further beyond the data than its own span run off the drawing
 GATE_ORDER = ("i", "f", "o", "g", "c")
 GATE_WORDS = {
@@ -147,7 +148,7 @@ class Outlook:
     def of(cls, panel: ForecastPanel) -> Outlook:
         """Cut the past and turn all values into floats."""
         room = max(int(PAST_PER_HORIZON * len(panel.point)), SHORTEST_PAST)
-        first = max(0, len(panel.past) - room)
+        first = len(panel.past) - room if len(panel.past) > WORTH_CUTTING * room else 0
         floats = [np.asarray(values, np.float64) for values in (panel.past, panel.point)]
         return cls(
             name=panel.name,

@@ -8,6 +8,8 @@ f of its cell at each step remembers for about 1 / (1 - f) steps.
 from __future__ import annotations
 
 import base64
+import re
+from collections.abc import Sequence
 from dataclasses import dataclass
 
 import numpy as np
@@ -28,7 +30,10 @@ from cellstate.inspector.plot.axis import LARGEST, Tick, number_axis
 from cellstate.tasks import sections
 
 GUTTER = 6  # characters left of every strip, so that all steps align
-MOST_UNITS = 96  # rows of a strip; more are averaged with their neighbours
+FEW_STEPS = 48  # so few are drawn as stairs, one tread a step
+STRIP_PIXELS = 104  # about so high is a strip, with rows of whole pixels
+MOST_UNITS = 128  # rows of a strip; more are averaged with their neighbours
+_STAMP = re.compile(r"\d{4}-\d\d-\d\d([T ]\d\d(:\d\d){0,2})?")
 
 
 @dataclass(frozen=True)
@@ -45,7 +50,13 @@ class _Strip:
 
     @property
     def ramp(self) -> colour.Ramp:
+        """Two colours around zero, or one from zero."""
         return colour.DIVERGING if self.low < 0 else colour.SEQUENTIAL
+
+    @property
+    def clipped(self) -> bool:
+        """Whether some cells lie beyond the ends of the colours."""
+        return bool((np.abs(self.cells) > self.high).any())
 
 
 def gates(section: sections.Gates, ident: str, detail: Detail) -> Markup:
@@ -53,7 +64,7 @@ def gates(section: sections.Gates, ident: str, detail: Detail) -> Markup:
     order = unit_order(section.gates)
     steps = len(section.step_labels)
     groups = np.array_split(np.arange(steps), min(steps, detail.columns)) if steps else []
-    labels = [section.step_labels[group[0]] for group in groups]
+    labels = [step_names(section.step_labels)[group[0]] for group in groups]
     strips = [
         _strip(name, np.asarray(section.gates[name])[:, order], len(groups))
         for name in gate_names(section.gates)
@@ -82,6 +93,19 @@ def gates(section: sections.Gates, ident: str, detail: Detail) -> Markup:
     )
 
 
+def step_names(labels: Sequence[str]) -> list[str]:
+    """Labels as they are, but time stamps in words.
+
+    Examples
+    --------
+    >>> step_names(["2006-01-01T00:00", "2007-01-01T00:00"]), step_names(["a", "b"])
+    (['2006', '2007'], ['a', 'b'])
+    """
+    if labels and all(_STAMP.fullmatch(label) for label in labels):
+        return formats.stamps(np.array(labels, "datetime64[s]"))
+    return list(labels)
+
+
 def _strip(name: str, activations: np.ndarray, columns: int) -> _Strip:
     values = np.clip(np.asarray(activations, np.float64), -LARGEST, LARGEST)
     cells = thin.pool(values.T, MOST_UNITS, columns)
@@ -101,97 +125,91 @@ def _quartiles(part: np.ndarray) -> tuple[float, float, float]:
 
 
 def _row(strip: _Strip, middles: np.ndarray, ident: str, remembers: bool) -> Markup:
+    """A strip: its name, its heatmap, and its mean underneath."""
+    known = strip.name in GATE_WORDS
     name, words = GATE_WORDS.get(strip.name, (strip.name, ""))
-    title = f"{name} {strip.name}" if strip.name in GATE_WORDS else name
-    shades = image.shades(strip.cells, strip.low, strip.high)
-    summary = (
-        f"{title} over {strip.cells.shape[1]} steps and {strip.cells.shape[0]} rows of units; "
-        f"mean {formats.number(float(np.nanmean(strip.mean)))}."
-        if np.isfinite(strip.mean).any()
-        else f"{title}: no values."
+    title = f"{name} {strip.name}" if known else name
+    there = strip.mean[np.isfinite(strip.mean)]
+    mean = f"mean {formats.number(float(there.mean()))}" if there.size else "no values"
+    rows, columns = strip.cells.shape
+    description = f"{title} over {columns} steps and {rows} rows of units: {mean}."
+    code = element("code", strip.name) if known else None
+    label = element(
+        "div",
+        element("h3", code, " ", name),
+        element("p", words) if words else None,
+        _scale(strip),
+        class_="strip-label",
     )
-    ends = [Tick(0.94, "long"), Tick(0.06, "short")] if remembers else []
-    heat = Drawing(
-        ident=f"{ident}-h",
+    drawings = (
+        _heat(strip, f"{ident}-h", title, description, remembers),
+        _mean(strip, middles, f"{ident}-m", title, description),
+    )
+    return element("div", label, element("div", map(draw, drawings)), class_="strip")
+
+
+def _heat(strip: _Strip, ident: str, title: str, description: str, remembers: bool) -> Drawing:
+    rows = strip.cells.shape[0]
+    shades = image.shades(strip.cells, strip.low, strip.high)
+    return Drawing(
+        ident=ident,
         title=title,
-        description=summary,
+        description=description,
         shapes=[],
-        axes=Axes([], [], ends),
-        height=104,
+        axes=Axes([], [], [Tick(0.94, "long"), Tick(0.06, "short")] if remembers else []),
+        height=rows * max(1, round(STRIP_PIXELS / rows)),
         gutter=GUTTER,
         data={
             "s": [],
             "heat": {
-                "rows": strip.cells.shape[0],
+                "rows": rows,
                 "low": strip.low,
                 "high": strip.high,
-                "clipped": bool((np.abs(strip.cells) > strip.high).any()),
+                "clipped": strip.clipped,
                 "cells": base64.b64encode(shades.tobytes()).decode("ascii"),
             },
         },
-        over=[stack([image.picture(shades, strip.ramp, summary)], "heat")],
+        over=[stack([image.picture(shades, strip.ramp, description)], "heat")],
         class_="strip-heat",
     )
+
+
+def _mean(strip: _Strip, middles: np.ndarray, ident: str, title: str, description: str) -> Drawing:
     y = number_axis(strip.quarter, strip.three_quarters, margin=0.12)
-    texts = formats.column(strip.mean.tolist())
-    spread = [
-        f"{a} to {b}"
-        for a, b in zip(
-            formats.column(strip.quarter.tolist()),
-            formats.column(strip.three_quarters.tolist()),
-            strict=True,
-        )
-    ]
-    mean = Drawing(
-        ident=f"{ident}-m",
-        title=f"{title}: mean over units",
-        description=summary,
-        shapes=[
-            shape.band(
-                middles,
-                y.place(strip.quarter),
-                y.place(strip.three_quarters),
-                "band",
-                "opacity:.22",
-            ),
-            shape.line(middles, y.place(strip.mean), "point"),
+    curves = (strip.quarter, strip.three_quarters, strip.mean)
+    at, low, high, centre = _treads(*(y.place(curve) for curve in curves))
+    first, third, mean = (formats.column(curve.tolist()) for curve in curves)
+    spread = [f"{a} to {b}" for a, b in zip(first, third, strict=True)]
+    style = "opacity:.22"
+    reading = Reading(
+        middles,
+        [],
+        [
+            Curve("mean", "point", mean, y.place(strip.mean)),
+            Curve("middle half of units", "band", spread, style=style),
         ],
+    )
+    return Drawing(
+        ident=ident,
+        title=f"{title}: mean over units",
+        description=description,
+        shapes=[shape.band(at, low, high, "band", style), shape.line(at, centre, "point")],
         axes=Axes([], [], y.ticks(2)),
         height=52,
         gutter=GUTTER,
-        data=Reading(
-            middles,
-            [],
-            [
-                Curve("mean", "point", texts, y.place(strip.mean)),
-                Curve("middle half of units", "band", spread, style="opacity:.22"),
-            ],
-        ).data(shared=True),
+        data=reading.data(shared=True),
         class_="strip-mean",
-    )
-    return element(
-        "div",
-        element(
-            "div",
-            element(
-                "h3", element("code", strip.name) if strip.name in GATE_WORDS else None, " ", name
-            ),
-            element("p", words) if words else None,
-            _scale(strip),
-            class_="strip-label",
-        ),
-        element("div", draw(heat), draw(mean)),
-        class_="strip",
     )
 
 
 def _signal(signal: np.ndarray, middles: np.ndarray, ident: str) -> Markup:
     y = number_axis(signal, margin=0.08)
+    at, curve = _treads(y.place(signal))
     drawing = Drawing(
         ident=ident,
         title="Signal",
         description=f"The input over {len(signal)} steps.",
-        shapes=[shape.line(middles, y.place(signal), "truth")],
+        shapes=[shape.line(at, curve, "truth")],
         axes=Axes([], [], y.ticks(2)),
         height=84,
         gutter=GUTTER,
@@ -207,13 +225,21 @@ def _signal(signal: np.ndarray, middles: np.ndarray, ident: str) -> Markup:
     return element("div", label, element("div", draw(drawing)), class_="strip")
 
 
+def _treads(*curves: np.ndarray) -> tuple[np.ndarray, ...]:
+    """Places along the steps, then the curves: stairs where there are few steps."""
+    count = len(curves[0])
+    if count > FEW_STEPS:
+        return ((np.arange(count) + 0.5) / count, *curves)
+    edges = np.arange(count + 1) / max(1, count)
+    return (np.stack([edges[:-1], edges[1:]], 1).ravel(), *(np.repeat(c, 2) for c in curves))
+
+
 def _scale(strip: _Strip) -> Markup:
-    clipped = bool((np.abs(strip.cells) > strip.high).any())
     return element(
         "p",
-        f"{'≤ ' * clipped}{formats.number(strip.low, 2)}",
+        f"{'≤ ' * strip.clipped}{formats.number(strip.low, 2)}",
         element("i", class_="ramp diverging" if strip.low < 0 else "ramp sequential"),
-        f"{'≥ ' * clipped}{formats.number(strip.high, 2)}",
+        f"{'≥ ' * strip.clipped}{formats.number(strip.high, 2)}",
         class_="scale",
     )
 

@@ -9,6 +9,7 @@ from cellstate.tasks import sections
 
 TONES = {"good": ("✓", "Good:"), "warning": ("!", "Warning:")}
 _COMMAND = re.compile(r"\b(reproduce|command)\b", re.IGNORECASE)
+_CODE = re.compile(r"cellstate [a-z]+ .*|[\w.]+\(.*\)", re.DOTALL)
 _DIGEST = re.compile(r"(\w+:)?[0-9a-f]{16,}", re.IGNORECASE)
 
 
@@ -28,11 +29,15 @@ def text(section: sections.Text) -> Markup:
 
 
 def facts(section: sections.Facts) -> Markup:
-    """Names beside values; the command that reproduces the fit can be copied."""
-    rows = [
-        element("div", element("dt", name), element("dd", _value(name, value)), class_=_kind(name))
-        for name, value in section.rows
-    ]
+    """Names beside values; what reproduces the fit, a command or a call, can be copied."""
+    rows: list[Markup] = []
+    for name, value in section.rows:
+        told = _COMMAND.search(section.title) and _CODE.fullmatch(value)
+        command = bool(_COMMAND.search(name) or told)
+        shown = element("dd", _value(value, command))
+        rows.append(
+            element("div", element("dt", name), shown, class_="command" if command else None)
+        )
     return element("dl", rows, class_="facts")
 
 
@@ -55,11 +60,7 @@ def _inline(words: str) -> list[str]:
     return [element("code", part) if i % 2 else part for i, part in enumerate(parts)]
 
 
-def _kind(name: str) -> str | None:
-    return "command" if _COMMAND.search(name) else None
-
-
-def _value(name: str, value: str) -> Markup | str:
-    if _COMMAND.search(name):
+def _value(value: str, command: bool) -> Markup | str:
+    if command:
         return element("pre", element("code", value), data_copy=True, tabindex="0")
     return element("code", value) if _DIGEST.fullmatch(value) else value
