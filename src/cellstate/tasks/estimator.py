@@ -148,7 +148,7 @@ class AbstractEstimator(ABC):
             }
             estimator = cls(**arguments)
             estimator._restore(manifest, tensors)
-        except (KeyError, TypeError, ValueError, IndexError) as problem:
+        except (AttributeError, KeyError, TypeError, ValueError, IndexError) as problem:
             raise ArtifactError(
                 explain(
                     where,
