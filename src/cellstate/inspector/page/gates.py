@@ -64,7 +64,8 @@ def gates(section: sections.Gates, ident: str, detail: Detail) -> Markup:
     order = unit_order(section.gates)
     steps = len(section.step_labels)
     groups = np.array_split(np.arange(steps), min(steps, detail.columns)) if steps else []
-    labels = [step_names(section.step_labels)[group[0]] for group in groups]
+    names = step_names(section.step_labels)
+    labels = [names[group[0]] for group in groups]
     strips = [
         _strip(name, np.asarray(section.gates[name])[:, order], len(groups))
         for name in gate_names(section.gates)
