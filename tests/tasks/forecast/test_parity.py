@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import dataclasses
 from collections.abc import Callable
+from typing import Any
 
 import numpy as np
 import polars as pl
@@ -11,11 +12,12 @@ import pytest
 import torch
 
 from cellstate.data import Panel
-from cellstate.data.windows import gather_windows
+from cellstate.data.windows import split_windows
 from cellstate.nn import heads
 from cellstate.nn.heads import monotone_quantiles
 from cellstate.tasks.forecast import direct, recursive
-from cellstate.tasks.forecast.direct import DirectModel
+from cellstate.tasks.forecast.direct import Encoded
+from cellstate.tasks.forecast.direct_task import DirectTask
 from cellstate.tasks.forecast.forecaster import Forecaster
 from cellstate.tasks.forecast.intervals import rising
 from cellstate.tasks.forecast.plan import Plan
@@ -36,33 +38,87 @@ def scaled(model: Forecaster) -> Panel:
     return model.fitted_.covariates.apply(model.history_)
 
 
-def random_direct(plan: Plan) -> tuple[torch.nn.Module, DirectModel]:
-    torch.manual_seed(1)
-    module = direct.build(plan).eval()
-    return module, DirectModel(plan, module.tensors())
+@pytest.fixture
+def encoded(monkeypatch: pytest.MonkeyPatch) -> list[Encoded]:
+    """Keep what every forecast of a direct network is computed from."""
+    kept: list[Encoded] = []
+    encode = direct.encode
+
+    def keep(*arguments: Any) -> Encoded:
+        kept.append(encode(*arguments))
+        return kept[-1]
+
+    monkeypatch.setattr(direct, "encode", keep)
+    return kept
+
+
+def run(module: torch.nn.Module, windows: dict[str, np.ndarray]) -> tuple[np.ndarray, np.ndarray]:
+    """Give raw outputs and the linear part of a torch module."""
+    inputs = (torch.from_numpy(windows[name]) for name in ("segments", "queries", "window"))
+    with torch.no_grad():
+        raw, line = module(*inputs)
+    return raw.numpy(), line.numpy()
 
 
 @pytest.mark.parametrize("changes", [{}, {"layers": 2}, {"log": True}, {"segment": 3}])
 def test_direct_forecasts_are_those_of_the_torch_module(
-    changes: dict[str, object], shopkeeper: Give
+    changes: dict[str, object], shopkeeper: Give, encoded: list[Encoded]
 ) -> None:
     keeper = shopkeeper("direct")
-    panel, plan = scaled(keeper), plan_of(keeper, **changes)
-    module, model = random_direct(plan)
+    plan = plan_of(keeper, **changes)
+    torch.manual_seed(1)
+    module = direct.build(plan).eval()
+    with torch.no_grad():  # the linear part starts at zero
+        for parameter in module.skip.parameters():
+            parameter.normal_(std=0.1)
+    fitted = dataclasses.replace(keeper.fitted_, plan=plan, tensors=module.tensors())
     series, ends = np.array([0, 1, 1, 2]), np.array([40, 3, 30, 9])
-    window = gather_windows(panel, series, ends, plan.context, plan.horizon)
-    past, future = np.nan_to_num(window["past"]), np.nan_to_num(window["future"])
-    static = np.nan_to_num(window["static"])
-    encoded = direct.encode(plan, window["context"], past, future, static)
+    said = fitted.forecast_at(keeper.history_, series, ends)
+    [windows] = encoded
+    raw, line = run(module, vars(windows))
+    expected = windows.scale.restore(direct.decode(plan, raw, windows.base, line))
+    np.testing.assert_allclose(said, expected, **CLOSE)
+
+
+def task_of(keeper: Forecaster) -> DirectTask:
+    plan, panel = keeper.fitted_.plan, scaled(keeper)
+    learn, valid = split_windows(panel, plan.context, plan.horizon, plan.horizon)
+    return DirectTask(plan, learn, valid, batch_size=8, steps_per_epoch=1)
+
+
+def test_training_sees_a_window_as_forecasting_does(
+    shopkeeper: Give, encoded: list[Encoded]
+) -> None:
+    keeper = shopkeeper("direct")
+    task = task_of(keeper)
+    [batch] = task.valid_batches()
+    assert task.valid is not None
+    every = np.arange(len(task.valid))
+    keeper.fitted_.forecast_at(keeper.history_, task.valid.series(every), task.valid.cutoffs(every))
+    [windows] = encoded
+    for name in ("segments", "queries", "window"):
+        assert np.array_equal(batch[name], getattr(windows, name)), name
+    assert np.array_equal(batch["base"], windows.base[:, : samples.HORIZON])
+
+
+def test_the_loss_reads_the_outputs_as_forecasting_does(shopkeeper: Give) -> None:
+    """Where the truth is the median, what is left of the loss are the other quantiles' steps."""
+    keeper = shopkeeper("direct")
+    plan = keeper.fitted_.plan
+    torch.manual_seed(3)
+    module = direct.build(plan).eval()
+    task = task_of(keeper)
+    batch = next(task.train_batches(np.random.default_rng(0)))
+    raw, line = run(module, batch)
+    quantiles = direct.decode(plan, raw, batch["base"], line).astype(np.float64)
+    middle, taus = plan.taus.index(0.5), np.array(plan.taus)
+    batch["target"] = quantiles[..., middle].astype(np.float32)
+    distance = quantiles[..., middle, None] - quantiles
+    expected = np.maximum(taus * distance, (taus - 1) * distance).mean()
+    tensors = {name: torch.from_numpy(values) for name, values in batch.items()}
     with torch.no_grad():
-        raw = module(torch.from_numpy(encoded.segments), torch.from_numpy(encoded.queries))
-        raw = raw.reshape(len(series), -1, len(plan.taus) + 1)[:, : plan.horizon]
-        start = raw[..., -1:].sigmoid() * torch.from_numpy(encoded.base)[:, : plan.horizon, None]
-        z = monotone_quantiles(raw[..., :-1], median=plan.taus.index(0.5)) + start
-    expected = encoded.scale.restore(z.double().numpy())
-    state = model.state_at(panel, series, ends)
-    known = window["future"][:, plan.context :]
-    np.testing.assert_allclose(model.forecast(state, known, static), expected, **CLOSE)
+        loss = task.loss(module, tensors, None).loss
+    assert float(loss) == pytest.approx(expected, rel=1e-4)
 
 
 @pytest.mark.parametrize("kind", RECURSIVE)

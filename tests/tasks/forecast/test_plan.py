@@ -49,7 +49,7 @@ def plan_of(panel: Panel, **options: object) -> Plan:
 def test_settings_fit_one_another(
     lengths: list[int], every: str, horizon: int, context: int | None, size: str, decoder: str
 ) -> None:
-    if every == "YS":
+    if every in ("MS", "QS", "YS"):  # pandas ends in 2262
         lengths = [min(length, 200) for length in lengths]
     plan = plan_of(
         panel_of(lengths, every), horizon=horizon, context=context, size=size, decoder=decoder
