@@ -88,8 +88,8 @@ class Panel:
         starts, lengths = self.offsets[numbers], self.lengths[numbers]
         return self._take(numbers, starts, lengths)
 
-    def tail(self, rows: int) -> Panel:
-        """Keep the last rows of every series."""
+    def tail(self, rows: int | np.ndarray) -> Panel:
+        """Keep the last rows of every series: one number, or one each (N,)."""
         lengths = np.minimum(self.lengths, rows)
         return self._take(np.arange(len(self)), self.offsets[1:] - lengths, lengths)
 

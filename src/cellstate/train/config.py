@@ -35,6 +35,9 @@ class TrainConfig:
         ``math.inf`` does not clip.
     patience : int, optional
         Validations without improvement before training stops, at least 0; 0 never stops early.
+    settle : float, optional
+        Share of the planned steps, in [0, 1), before which validation neither chooses weights nor
+        stops training. On a small validation split an early low is often luck.
     valid_every : int, optional
         Steps between two validations, at least 0; 0 validates at the end of every epoch.
     average : float, optional
@@ -78,6 +81,7 @@ class TrainConfig:
     weight_decay: float | None = None
     clip_norm: float | None = None
     patience: int | None = None
+    settle: float | None = None
     valid_every: int | None = None
     average: float | None = None
     precision: str | None = None
@@ -95,6 +99,7 @@ class TrainConfig:
         _number(self, "learning_rate", above=0.0)
         _number(self, "weight_decay", at_least=0.0)
         _number(self, "clip_norm", above=0.0, infinite=True)
+        _number(self, "settle", at_least=0.0, below=1.0)
         _number(self, "average", at_least=0.0, below=1.0)
         _number(self, "time_limit_s", above=0.0)
         _choice(self, "schedule", SCHEDULES)
@@ -104,13 +109,17 @@ class TrainConfig:
         _kind(self, "progress", (bool,), "True, False or None")
         _kind(self, "checkpoint", (str, Path), "a path or None")
 
+    def __repr__(self) -> str:
+        shown = ((f.name, getattr(self, f.name)) for f in fields(self))
+        return f"TrainConfig({', '.join(f'{k}={v!r}' for k, v in shown if v is not None)})"
+
     def filled(self, **defaults: Any) -> TrainConfig:
         """Take `defaults` wherever this configuration says None.
 
         Examples
         --------
-        >>> TrainConfig(patience=3).filled(patience=8, epochs=40)  # doctest: +ELLIPSIS
-        TrainConfig(epochs=40, ..., patience=3, ...)
+        >>> TrainConfig(patience=3).filled(patience=8, epochs=40)
+        TrainConfig(epochs=40, patience=3)
         """
         if unknown := set(defaults) - {f.name for f in fields(self)}:
             raise TypeError(f"TrainConfig has no field {sorted(unknown)}")
@@ -127,6 +136,7 @@ LOOP_DEFAULTS: dict[str, Any] = {
     "weight_decay": 1e-2,
     "clip_norm": 1.0,
     "patience": 0,
+    "settle": 0.0,
     "valid_every": 0,
     "average": 0.0,
     "precision": "auto",

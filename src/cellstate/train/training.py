@@ -221,8 +221,12 @@ class Training:
         )
         self.record.history.append(row)
         at.stale += 1
-        if loss is None or self.record.best_loss is None or loss < self.record.best_loss:
+        settling = row.step < (self.config.settle or 0.0) * self.planned_steps
+        best = self.record.best_loss
+        if settling or loss is None or best is None or loss < best:
             self._remember(row)
+            if settling:  # the next validation replaces it, whatever it says
+                self.record.best_loss = None
         self._fit_into_limit()
         self.pace.begin_steps()
 

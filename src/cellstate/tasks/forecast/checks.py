@@ -138,7 +138,7 @@ def _check_levels(levels: Any) -> None:
 
 def _is_level(level: Any) -> bool:
     number = isinstance(level, (int, float, np.number)) and not isinstance(level, bool)
-    return number and 0 < level < 100
+    return number and bool(0 < level < 100)
 
 
 def _fail(must: str, given: Any, do: str) -> InputError:

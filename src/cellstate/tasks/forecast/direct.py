@@ -14,6 +14,7 @@ from cellstate.tasks.forecast.intervals import rising
 from cellstate.tasks.forecast.model import AbstractForecastModel, State, take
 from cellstate.tasks.forecast.plan import Plan
 from cellstate.tasks.forecast.scaling import WindowScale, to_log
+from cellstate.tasks.forecast.spread import PARTS, Spread, SpreadSoFar
 
 if TYPE_CHECKING:
     from cellstate.data import Panel
@@ -85,8 +86,18 @@ class Encoded:
     scale: WindowScale
 
 
+def inward(plan: Plan, y: np.ndarray) -> np.ndarray:
+    """Take the logarithm if the plan does."""
+    return to_log(y) if plan.log else y
+
+
 def encode(
-    plan: Plan, y: np.ndarray, past: np.ndarray, known: np.ndarray, static: np.ndarray
+    plan: Plan,
+    y: np.ndarray,
+    spread: np.ndarray,
+    past: np.ndarray,
+    known: np.ndarray,
+    static: np.ndarray,
 ) -> Encoded:
     """Normalise windows and cut them into segments.
 
@@ -95,6 +106,8 @@ def encode(
     plan : Plan
     y : np.ndarray
         (B, L), NaN where missing.
+    spread : np.ndarray
+        (B,) deviation of the series so far, after the logarithm.
     past : np.ndarray
         (B, L, Cp), scaled, without NaN; as are the next two.
     known : np.ndarray
@@ -103,8 +116,8 @@ def encode(
         (B, Cs)
     """
     rows, context = y.shape
-    u = to_log(y) if plan.log else y
-    scale = WindowScale.of(u, recent=plan.recent, season=plan.season, log=plan.log)
+    u = inward(plan, y)
+    scale = WindowScale.of(u, spread, recent=plan.recent, far=plan.far, log=plan.log)
     seen = np.isfinite(u)
     z = np.clip(np.where(seen, scale.normalise(u), 0.0), -BIG, BIG).astype(np.float32)
     steps = np.concatenate(
@@ -138,6 +151,15 @@ def decode(plan: Plan, raw: np.ndarray, base: np.ndarray, line: np.ndarray) -> n
     return rising(raw[..., :-1], plan.taus) + start
 
 
+def deviation(state: State) -> np.ndarray:
+    """Give the deviation of each series so far, (R,)."""
+    return _spread(state).deviation()
+
+
+def _spread(state: State) -> Spread:
+    return Spread(*(state[part] for part in PARTS))
+
+
 class DirectModel(AbstractForecastModel):
     """A trained direct network; the state of a series is its last window."""
 
@@ -153,7 +175,9 @@ class DirectModel(AbstractForecastModel):
     def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:
         """Read histories into states."""
         window = gather_windows(panel, series, ends, self.plan.context, 0)
+        spread = SpreadSoFar.of(panel, inward(self.plan, panel.target)).at(series, ends)
         return {
+            **vars(spread),
             "y": window["context"],
             "past": np.nan_to_num(window["past"]),
             "known": np.nan_to_num(window["future"]),
@@ -163,6 +187,7 @@ class DirectModel(AbstractForecastModel):
         """Begin with nothing known."""
         plan = self.plan
         return {
+            **vars(Spread.start(series)),
             "y": np.full((series, plan.context), np.nan),
             "past": np.zeros((series, plan.context, plan.past), np.float32),
             "known": np.zeros((series, plan.context, plan.known), np.float32),
@@ -178,10 +203,12 @@ class DirectModel(AbstractForecastModel):
     ) -> State:
         """Move each state by one period."""
         new = {"y": y, "past": np.nan_to_num(past), "known": np.nan_to_num(known)}
-        return {
-            name: np.concatenate([held[:, 1:], new[name][:, None]], axis=1)
-            for name, held in state.items()
+        spread = _spread(state).observe(inward(self.plan, y))
+        shifted = {
+            name: np.concatenate([state[name][:, 1:], values[:, None]], axis=1)
+            for name, values in new.items()
         }
+        return {**vars(spread), **shifted}
 
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         """Forecast the next H periods: (R, H, Q)."""
@@ -194,13 +221,20 @@ class DirectModel(AbstractForecastModel):
 
     def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         covariates = np.concatenate([state["known"], np.nan_to_num(known)], axis=1)
-        encoded = encode(self.plan, state["y"], state["past"], covariates, np.nan_to_num(static))
+        encoded = encode(
+            self.plan,
+            state["y"],
+            deviation(state),
+            state["past"],
+            covariates,
+            np.nan_to_num(static),
+        )
         _, memory = self._encoder.sequence(encoded.segments)
         rows, answers, features = encoded.queries.shape
         queries, _ = self._query.sequence(encoded.queries.reshape(1, rows * answers, features))
         inputs = queries[0].reshape(rows, answers, -1) + self._positions
         repeated = {
-            name: tuple(np.repeat(part, answers, axis=1) for part in held)
+            name: (np.repeat(held[0], answers, axis=1), np.repeat(held[1], answers, axis=1))
             for name, held in memory.items()
         }
         raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)

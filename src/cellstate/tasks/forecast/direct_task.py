@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.tasks.forecast.direct import Encoded, encode
+from cellstate.tasks.forecast.direct import encode, inward
 from cellstate.tasks.forecast.plan import Plan
-from cellstate.tasks.forecast.scaling import to_log
+from cellstate.tasks.forecast.spread import SpreadSoFar
 
 if TYPE_CHECKING:
     import torch
@@ -18,17 +18,12 @@ if TYPE_CHECKING:
     from cellstate.train import StepLoss
 
 MEDIAN_WEIGHT = 1.0  # of the median's own absolute error, beside the mean over all quantiles
-MOST_WEIGHT = 10.0  # of one window, relative to a typical one of its series
 VALID_ROWS = 512  # in one validation batch
 MOST_VALID = 1536  # validation windows looked at in one pass
 
 
 class DirectTask:
-    """Windows of a panel as batches, and their loss.
-
-    The loss of a window is counted in its series' unit, not in its own: a calm window, whose unit
-    is small, weighs less than a lively one.
-    """
+    """Windows of a panel as batches, and their loss, in the unit of each series."""
 
     def __init__(
         self,
@@ -41,7 +36,7 @@ class DirectTask:
     ) -> None:
         self.plan, self.train, self.valid = plan, train, valid
         self.batch_size, self._steps = batch_size, steps_per_epoch
-        self._series_unit = _series_units(plan, train)
+        self._spread = SpreadSoFar.of(train.panel, inward(plan, train.panel.target))
 
     def train_batches(self, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
         """Yield one epoch of batches."""
@@ -80,9 +75,8 @@ class DirectTask:
         error = target[..., None] - quantiles
         per_step = torch.maximum(taus * error, (taus - 1) * error).mean(-1)
         per_step = per_step + MEDIAN_WEIGHT * 0.5 * error[..., middle].abs()
-        weight = torch.where(seen, batch["weight"][:, None], 0.0)
-        total = weight.sum()
-        return StepLoss((per_step * weight).sum() / total.clamp_min(1e-12), total.detach())
+        count = seen.sum()
+        return StepLoss(torch.where(seen, per_step, 0.0).sum() / count.clamp_min(1), count)
 
     def _batch(self, windows: Windows, indices: np.ndarray) -> dict[str, np.ndarray]:
         raw = windows.gather(indices)
@@ -90,33 +84,16 @@ class DirectTask:
         encoded = encode(
             plan,
             raw["context"],
+            self._spread.at(raw["series"], raw["cutoff"]).deviation(),
             np.nan_to_num(raw["past"]),
             np.nan_to_num(raw["future"]),
             np.nan_to_num(raw["static"]),
         )
-        target = to_log(raw["target"]) if plan.log else raw["target"]
-        weight = encoded.scale.unit[:, 0] / self._series_unit[raw["series"]]
+        target = inward(plan, raw["target"])
         return {
             "segments": encoded.segments,
             "queries": encoded.queries,
             "base": encoded.base[:, : plan.horizon],
             "window": encoded.window,
             "target": encoded.scale.normalise(target).astype(np.float32),
-            "weight": np.clip(weight, 0, MOST_WEIGHT).astype(np.float32),
         }
-
-
-def _series_units(plan: Plan, windows: Windows) -> np.ndarray:
-    """Give each series' typical unit: the median over some of its windows, (N,)."""
-    units = np.ones(len(windows.panel))
-    ends = np.cumsum(windows.counts)
-    for series, (end, count) in enumerate(zip(ends, windows.counts, strict=True)):
-        if count:
-            chosen = np.linspace(end - count, end - 1, min(count, 32)).round().astype(np.int64)
-            raw = windows.gather(chosen)
-            units[series] = np.median(_encoded(plan, raw).scale.unit)
-    return units
-
-
-def _encoded(plan: Plan, raw: dict[str, np.ndarray]) -> Encoded:
-    return encode(plan, raw["context"], raw["past"], raw["future"], raw["static"])

@@ -257,10 +257,10 @@ class Forecaster(AbstractEstimator):
                 )
             )
         check_panel(self, panel.head(-int(back[0])))
-        every = np.arange(len(panel))
-        parts, trained = [], None
-        for behind in back:
-            if trained is None or refit:
+        every, parts = np.arange(len(panel)), []
+        trained = self._train(panel.head(-int(back[0])), None)
+        for number, behind in enumerate(back):
+            if refit and number > 0:
                 trained = self._train(panel.head(-int(behind)), None)
             parts.append(trained.forecast_at(panel, every, panel.lengths - behind))
         cutoffs = panel.lengths[None] - back[:, None]
@@ -276,12 +276,18 @@ class Forecaster(AbstractEstimator):
             truth,
         )
 
-    def story(self) -> Story:
-        """Tell how the fit went, for the report."""
+    def story(self, frame: Any = None) -> Story:
+        """Tell how the fit went, for the report.
+
+        Parameters
+        ----------
+        frame : DataFrame, optional
+            Held-out rows to score on, as in `evaluate`; the validation split when not given.
+        """
         from cellstate.tasks.forecast.story import tell
 
         self._require_fitted("story")
-        return tell(self)
+        return tell(self, frame)
 
     @property
     def history_(self) -> Panel:

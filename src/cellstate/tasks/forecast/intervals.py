@@ -22,7 +22,9 @@ def quantile_levels(levels: tuple[float, ...]) -> tuple[float, ...]:
     return tuple(sorted({*GRID, *ends}))
 
 
-def band(quantiles: np.ndarray, taus: tuple[float, ...], level: float) -> tuple[np.ndarray, ...]:
+def band(
+    quantiles: np.ndarray, taus: tuple[float, ...], level: float
+) -> tuple[np.ndarray, np.ndarray]:
     """Pick lower and upper end of the central interval of `level` per cent."""
     low, high = (round(0.5 + sign * level / 200, 6) for sign in (-1, 1))
     if low not in taus or high not in taus:

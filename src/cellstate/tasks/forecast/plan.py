@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import math
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any, Literal
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,7 +19,7 @@ SIZES = {"small": (128, 1), "medium": (256, 1), "large": (512, 2)}  # width, lay
 FEW_WINDOWS = 2_000  # below it, a quarter of the width suffices and learns faster
 LONGER_SEASON = {24: 168, 48: 336, 96: 672}  # a day within a week, by steps in a day
 LONGEST_SEGMENT = 48
-LONG_HORIZON = 10  # seasons, from which on a segment holds two
+LONG_HORIZON = 10  # seasons, from which on a segment holds two and the mean pulls
 
 
 @dataclass(frozen=True)
@@ -34,6 +34,8 @@ class Plan:
         Lag whose values are shown to each query; at most `context`.
     recent : int
         Last values whose mean anchors a window.
+    far : bool
+        Whether the horizon is many seasons long.
     log : bool
         Whether the logarithm is taken first.
     width, layers : int
@@ -52,6 +54,7 @@ class Plan:
     segment: int
     season: int
     recent: int
+    far: bool
     log: bool
     width: int
     layers: int
@@ -80,8 +83,8 @@ def make_plan(
     context: int | None,
     size: str,
     levels: tuple[float, ...],
-    decoder: Literal["direct", "recursive"],
-    distribution: Literal["student_t", "negative_binomial", "quantiles"],
+    decoder: str,
+    distribution: str,
 ) -> Plan:
     """Derive the settings from what is known at training time.
 
@@ -116,6 +119,7 @@ def make_plan(
         segment=min(segment, context),
         season=season,
         recent=min(base if base > 1 else 4, context) if decoder == "direct" else context,
+        far=horizon >= LONG_HORIZON * base > LONG_HORIZON,
         log=_logarithmic(panel, base),
         width=width,
         layers=layers,

@@ -1,12 +1,11 @@
-"""How a window is brought to a common scale: logarithm, anchor and unit, from the window alone.
+"""How a window is brought to a common scale: logarithm, anchor and unit.
 
     u = log y (or y itself),  z = (u − anchor) / unit            (1)
 
-The anchor lies halfway between the mean of the last `recent` observed values, which is where a
-near horizon starts, and that of the whole window, to which a far one returns. The unit is the mean
-size of the seasonal difference |u_t − u_{t−s}| over the window, kept above a share of the window's
-own spread, so that a perfectly periodic window does not divide by zero. The unit of a constant window is the
-same share of its level, or 1 where that is 0: a forecast scales with its series in any case.
+The anchor is the mean of the last `recent` observed values, which is where a near horizon starts;
+for a far one it lies halfway to the mean of the whole window, to which such a horizon returns. The
+unit is the deviation of the whole series so far (`spread.py`), kept above a share of the window's
+own. The unit of a series that never moved is the same share of its level, or 1 where that is 0.
 """
 
 from __future__ import annotations
@@ -28,25 +27,28 @@ class WindowScale:
     log: bool
 
     @classmethod
-    def of(cls, u: np.ndarray, *, recent: int, season: int, log: bool) -> WindowScale:
+    def of(
+        cls, u: np.ndarray, spread: np.ndarray, *, recent: int, far: bool, log: bool
+    ) -> WindowScale:
         """Measure windows.
 
         Parameters
         ----------
         u : np.ndarray
             (B, L) values after the logarithm, NaN where missing.
+        spread : np.ndarray
+            (B,) deviation of the series so far.
         recent : int
-            Last values that pull the anchor; where all are missing, the whole window makes it.
-        season : int
-            Lag of the difference that makes the unit, below L.
+            Last values that make the anchor; where all are missing, the whole window does.
+        far : bool
+            Whether the horizon is many seasons long.
         """
         whole = _mean(u)
         last = _mean(u[:, -recent:])
-        anchor = np.where(np.isfinite(last), (last + whole) / 2, whole)
+        anchor = np.where(np.isfinite(last), (last + whole) / 2 if far else last, whole)
         anchor = np.where(np.isfinite(anchor), anchor, 0.0)
-        moves = _mean(np.abs(u[:, season:] - u[:, :-season]))
         deviation = _mean(np.abs(u - anchor))
-        unit = np.fmax(moves, FLOOR * deviation)
+        unit = np.fmax(spread[:, None], FLOOR * deviation)
         constant = ~(unit > TINY * np.abs(anchor))  # NaN, where nothing is known, included
         level = FLOOR * np.abs(anchor)
         return cls(anchor, np.where(constant, np.where(level > 0, level, 1.0), unit), log)

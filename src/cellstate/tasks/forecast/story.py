@@ -11,7 +11,7 @@ from cellstate.extras import require
 from cellstate.tasks import sections
 from cellstate.tasks.forecast import metrics
 from cellstate.tasks.forecast.answers import NAME
-from cellstate.tasks.forecast.direct import encode
+from cellstate.tasks.forecast.direct import deviation, encode
 from cellstate.tasks.forecast.evaluation import Evaluation, Rolled
 from cellstate.tasks.forecast.fitted import Fitted
 from cellstate.tasks.forecast.intervals import band
@@ -24,13 +24,18 @@ BINS = 41
 GATE_STEPS = 120
 
 
-def tell(forecaster: Forecaster) -> sections.Story:
-    """Tell how the fit went: verdict, table, forecasts, losses, residuals, gates, facts."""
+def tell(forecaster: Forecaster, frame: Any = None) -> sections.Story:
+    """Tell how the fit went: verdict, table, forecasts, losses, residuals, gates, facts.
+
+    Series too short for a validation split leave nothing to score on: the story then says so.
+    """
     fitted = forecaster.fitted_
     facts = fitted.record["data"]
     try:
-        evaluation = forecaster.evaluate()
-    except InputError as reason:  # nothing was left to compare on
+        evaluation = forecaster.evaluate(frame)
+    except InputError as reason:
+        if frame is not None:
+            raise
         scores: list[sections.Section] = [sections.Text("No comparison", str(reason), "warning")]
         protocol, gates = "", list[sections.Section]()
     else:
@@ -126,7 +131,7 @@ def _forecasts(forecaster: Forecaster, rolled: Rolled) -> sections.Forecasts:
             )
         )
     return sections.Forecasts(
-        "Forecasts on the validation split",
+        "Forecasts",
         tuple(panels),
         note="Windows chosen by their error, scaled by that of repeating the last season.",
     )
@@ -187,7 +192,9 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
         state = fitted.model.state_at(scaled, series, cutoff)
         ahead = np.zeros((1, plan.horizon, plan.known), np.float32)
         known = np.concatenate([state["known"], ahead], axis=1)
-        encoded = encode(plan, state["y"], state["past"], known, scaled.static[series])
+        encoded = encode(
+            plan, state["y"], deviation(state), state["past"], known, scaled.static[series]
+        )
         weight, bias = (fitted.tensors[f"embed.{part}"] for part in ("weight", "bias"))
         inputs = np.maximum(encoded.segments @ weight.T + bias, 0)
         rows = np.arange(int(cutoff[0]) - len(inputs) * plan.segment, int(cutoff[0]), plan.segment)
