@@ -72,15 +72,16 @@ def _run(words: list[str]) -> int:
     module, function = benchmark.run.split(":")
     recorder = record.Recorder(chosen.threads)
     out = chosen.out or RESULTS / f"{chosen.name}.csv"
+    kept = chosen.out is not None or not chosen.quick
     try:
         run = getattr(importlib.import_module(module), function)
         run(recorder, Options(chosen.quick, chosen.data_dir, chosen.threads))
     except BaseException:
-        if recorder.rows:  # hours of work are kept, under a name that nothing reads
+        if recorder.rows and kept:  # hours of work are kept, under a name that nothing reads
             record.write(out.with_suffix(".partial.csv"), recorder.rows)
         raise
     _show(recorder)
-    if chosen.quick and chosen.out is None:
+    if not kept:
         print("Not written: the quick form is for a look. Give --out to keep it.")
         return 0
     record.write(out, recorder.rows)

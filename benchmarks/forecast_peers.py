@@ -33,7 +33,7 @@ SLOW_HELLO = ("neuralforecast LSTM", "neuralforecast DLinear")
 IMPORTS = {
     "cellstate": "import cellstate; cellstate.Forecaster",
     "neuralforecast": "import neuralforecast",
-    "darts": "import darts.models",
+    "darts": "from darts.models import BlockRNNModel",
 }
 
 

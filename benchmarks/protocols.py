@@ -21,7 +21,7 @@ class Standardised:
     ----------
     names : tuple of str
         The channels.
-    times : ndarray, datetime64[s], (rows,)
+    times : ndarray, datetime64[ms], (rows,)
         The time stamps.
     values : ndarray, float64, (rows, channels)
         Standardised values.
@@ -39,7 +39,7 @@ def etth1(path: Path) -> Standardised:
     """
     header, rows = _read(path)
     rows = rows[: ETT_TRAIN + ETT_VALID + ETT_TEST]
-    times = np.array([row[0].replace(" ", "T") for row in rows], "datetime64[s]")
+    times = np.array([row[0].replace(" ", "T") for row in rows], "datetime64[ms]")
     values = np.array([row[1:] for row in rows], np.float64)
     train = values[:ETT_TRAIN]
     return Standardised(tuple(header[1:]), times, (values - train.mean(0)) / train.std(0))

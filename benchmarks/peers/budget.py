@@ -31,6 +31,7 @@ class Budget(lightning.Callback):
         self.waited = 0
         self.steps = 0
         self.start = self.end = 0.0
+        self.validation_start = self.validation_seconds = 0.0
 
     def __deepcopy__(self, memo: dict[int, Any]) -> Budget:
         """Stay the same object: a library that copies its models must not copy the clock."""
@@ -48,15 +49,21 @@ class Budget(lightning.Callback):
         self.start = time.perf_counter()
 
     def on_train_batch_end(self, trainer: lightning.Trainer, *_: Any) -> None:
-        """Stop when the time is over."""
+        """Stop when there is only time for the last validation, which follows."""
         self.steps = trainer.global_step
-        if time.perf_counter() - self.start > self.seconds:
+        left = self.start + self.seconds - time.perf_counter()
+        if left < self.validation_seconds:
             trainer.should_stop = True
+
+    def on_validation_start(self, *_: Any) -> None:
+        """Start the clock of one validation."""
+        self.validation_start = time.perf_counter()
 
     def on_validation_end(
         self, trainer: lightning.Trainer, pl_module: lightning.LightningModule
     ) -> None:
         """Keep the best weights, and stop when they do not get better."""
+        self.validation_seconds = time.perf_counter() - self.validation_start
         if trainer.sanity_checking or self.monitor not in trainer.callback_metrics:
             return
         loss = float(trainer.callback_metrics[self.monitor])
