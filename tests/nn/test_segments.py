@@ -36,7 +36,7 @@ def inputs(rows: int = ROWS) -> tuple[torch.Tensor, torch.Tensor, torch.Tensor]:
     )
 
 
-def test_shapes() -> None:
+def test_each_answer_has_its_outputs_and_the_horizon_its_line() -> None:
     raw, line = build()(*inputs())
     assert raw.shape == (ROWS, ANSWERS, OUTPUTS)
     assert line.shape == (ROWS, HORIZON)
