@@ -33,7 +33,7 @@ class SegmentNetwork(nn.Module):
         From the window to one number for each step of the horizon, beside the memory: what a
         linear model can say need not go through the gates. It starts at zero. After the
         autoregressive part of G. Lai et al., "Modeling Long- and Short-Term Temporal Patterns
-        with Deep Neural Networks" (2018).
+        with Deep Neural Networks" (2018). Empty for none.
     """
 
     def __init__(
@@ -49,9 +49,9 @@ class SegmentNetwork(nn.Module):
         self.query = Chain(query)
         self.position = Chain((position,))
         self.decoder = Chain(decoder, share=self.encoder)
-        self.skip = Chain(skip)
+        self.skip = Chain(skip) if skip else None
         nn.init.normal_(self.positions, std=0.1)
-        for parameter in self.skip.parameters():
+        for parameter in () if self.skip is None else self.skip.parameters():
             nn.init.zeros_(parameter)
 
     @property
@@ -61,7 +61,7 @@ class SegmentNetwork(nn.Module):
 
     def forward(
         self, segments_SBI: Tensor, queries_BJK: Tensor, window_BT: Tensor
-    ) -> tuple[Tensor, Tensor]:
+    ) -> tuple[Tensor, Tensor | None]:
         """Answer for the horizon.
 
         Parameters
@@ -77,8 +77,8 @@ class SegmentNetwork(nn.Module):
         -------
         raw : Tensor
             (B, J, outputs of the head).
-        line : Tensor
-            (B, H), the linear part.
+        line : Tensor or None
+            (B, H), the linear part, if there is one.
         """
         batch, answers, _ = queries_BJK.shape
         _, state = self.encoder(segments_SBI)
@@ -86,10 +86,10 @@ class SegmentNetwork(nn.Module):
         memory = LSTMState(*(part.repeat_interleave(answers, dim=1) for part in state["memory"]))
         inputs = (queries + self.positions).reshape(1, batch * answers, -1)
         raw, _ = self.decoder(inputs, {"memory": memory})
-        line, _ = self.skip(window_BT[None])
-        return raw.reshape(batch, answers, -1), line[0]
+        line = None if self.skip is None else self.skip(window_BT[None])[0][0]
+        return raw.reshape(batch, answers, -1), line
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Copy the parameters out by their description's names; shared layers come once."""
         parts = (self.encoder, self.query, self.position, self.decoder, self.skip)
-        return {name: value for part in parts for name, value in part.tensors().items()}
+        return {n: value for part in parts if part for n, value in part.tensors().items()}

@@ -50,7 +50,7 @@ def describe(plan: Plan) -> Description:
             network.Dropout("drop", plan.dropout),
             network.Linear("head", width, plan.segment * (len(plan.taus) + 1)),
         ),
-        skip=(network.Linear("skip", plan.context, plan.horizon),),
+        skip=(network.Linear("skip", plan.context, plan.horizon),) if plan.line else (),
     )
 
 
@@ -169,7 +169,7 @@ class DirectModel(AbstractForecastModel):
         self._encoder = Chain(parts.encoder, tensors)
         self._query = Chain(parts.query, tensors)
         self._decoder = Chain(parts.decoder, tensors)
-        self._skip = Chain(parts.skip, tensors)
+        self._skip = Chain(parts.skip, tensors) if parts.skip else None
         self._positions = tensors["position.weight"]
 
     def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:
@@ -238,6 +238,8 @@ class DirectModel(AbstractForecastModel):
             for name, held in memory.items()
         }
         raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)
-        line, _ = self._skip.step(encoded.window, {})
+        line = np.zeros((rows, self.plan.horizon), np.float32)
+        if self._skip is not None:
+            line, _ = self._skip.step(encoded.window, {})
         z = decode(self.plan, raw.reshape(rows, answers, -1), encoded.base, line)
         return encoded.scale.restore(z.astype(np.float64))

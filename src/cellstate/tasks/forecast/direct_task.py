@@ -23,7 +23,12 @@ MOST_VALID = 1536  # validation windows looked at in one pass
 
 
 class DirectTask:
-    """Windows of a panel as batches, and their loss, in the unit of each series."""
+    """Windows of a panel as batches, and their loss, in the unit of each series.
+
+    A training window is measured by the whole training part of its series: what little precedes an
+    early one says too little of how far a long horizon leads. Validation is measured as forecasts
+    are, by what precedes the window.
+    """
 
     def __init__(
         self,
@@ -37,6 +42,7 @@ class DirectTask:
         self.plan, self.train, self.valid = plan, train, valid
         self.batch_size, self._steps = batch_size, steps_per_epoch
         self._spread = SpreadSoFar.of(train.panel, inward(plan, train.panel.target))
+        self._learnt = _ends(train)
 
     def train_batches(self, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
         """Yield one epoch of batches."""
@@ -67,7 +73,9 @@ class DirectTask:
         raw, line = model(batch["segments"], batch["queries"], batch["window"])
         raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, : plan.horizon]
         middle = plan.taus.index(0.5)
-        start = raw[..., -1:].sigmoid() * batch["base"][..., None] + line[..., None]
+        start = raw[..., -1:].sigmoid() * batch["base"][..., None]
+        if line is not None:
+            start = start + line[..., None]
         quantiles = monotone_quantiles(raw[..., :-1], median=middle) + start
         taus = torch.tensor(plan.taus, device=raw.device)
         seen = torch.isfinite(batch["target"])
@@ -80,11 +88,13 @@ class DirectTask:
 
     def _batch(self, windows: Windows, indices: np.ndarray) -> dict[str, np.ndarray]:
         raw = windows.gather(indices)
+        is_training = windows is self.train
+        seen_until = self._learnt[raw["series"]] if is_training else raw["cutoff"]
         plan = self.plan
         encoded = encode(
             plan,
             raw["context"],
-            self._spread.at(raw["series"], raw["cutoff"]).deviation(),
+            self._spread.at(raw["series"], seen_until).deviation(),
             np.nan_to_num(raw["past"]),
             np.nan_to_num(raw["future"]),
             np.nan_to_num(raw["static"]),
@@ -97,3 +107,12 @@ class DirectTask:
             "window": encoded.window,
             "target": encoded.scale.normalise(target).astype(np.float32),
         }
+
+
+def _ends(windows: Windows) -> np.ndarray:
+    """Give the last row of each series that a window touches, (N,); 0 where there is none."""
+    ends = np.zeros(len(windows.panel), dtype=np.int64)
+    last = np.cumsum(windows.counts) - 1
+    has = windows.counts > 0
+    ends[has] = windows.cutoffs(last[has]) + windows.horizon
+    return ends

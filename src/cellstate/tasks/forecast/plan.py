@@ -40,6 +40,9 @@ class Plan:
         Whether the logarithm is taken first.
     width, layers : int
         Of the memory.
+    line : bool
+        Whether a linear path runs beside the memory: a help where windows are few, and in the way
+        of the memory where they are many.
     dropout : float
     past, known, static : int
         Numbers of covariates.
@@ -58,6 +61,7 @@ class Plan:
     log: bool
     width: int
     layers: int
+    line: bool
     dropout: float
     past: int
     known: int
@@ -111,7 +115,8 @@ def make_plan(
         context = context // segment * segment
     width, layers = SIZES[size]
     windows = int(np.maximum(panel.lengths - context - horizon, 1).sum())
-    if windows < FEW_WINDOWS:
+    few = windows < FEW_WINDOWS
+    if few:
         width = width // 4
     return Plan(
         horizon=horizon,
@@ -123,6 +128,7 @@ def make_plan(
         log=_logarithmic(panel, base),
         width=width,
         layers=layers,
+        line=few,
         dropout=0.1,
         past=panel.past.shape[1],
         known=panel.future.shape[1],

@@ -19,7 +19,7 @@ from cellstate.tasks.forecast.model import AbstractForecastModel, State, take
 from cellstate.tasks.forecast.plan import Plan
 from cellstate.tasks.forecast.running_scale import RunningScale
 from cellstate.tasks.forecast.sampling import from_quantiles, negative_binomial, student_t
-from cellstate.tasks.forecast.scaling import to_log
+from cellstate.tasks.forecast.scaling import from_log, to_log
 
 if TYPE_CHECKING:
     from cellstate import nn
@@ -134,7 +134,7 @@ class RecursiveModel(AbstractForecastModel):
             paths[:, step] = y
             state = _observe(state, y.reshape(-1), self.plan.recent)
         quantiles = np.quantile(paths, self.plan.taus, axis=-1).transpose(1, 2, 0)
-        return np.exp(quantiles) if self.plan.log and centred(self.plan) else quantiles
+        return from_log(quantiles) if self.plan.log and centred(self.plan) else quantiles
 
     def _read(
         self, state: State, known: np.ndarray, static: np.ndarray

@@ -16,6 +16,7 @@ import numpy as np
 
 FLOOR = 0.1  # least unit, as a share of the window's mean deviation, or of its level
 TINY = 1e-9  # relative to the anchor: below it, a window counts as constant
+LARGEST_LOG = 709.0  # the exponential of more is infinite
 
 
 @dataclass(frozen=True)
@@ -60,12 +61,23 @@ class WindowScale:
     def restore(self, z: np.ndarray) -> np.ndarray:
         """Bring (B, H, Q) back to the series' own unit."""
         u = z * self.unit[..., None] + self.anchor[..., None]
-        return np.exp(u) if self.log else u
+        return from_log(u) if self.log else u
 
 
 def to_log(y: np.ndarray) -> np.ndarray:
     """Take logarithms; a value that has none counts as missing here."""
     return np.log(y, out=np.full(y.shape, np.nan), where=y > 0)
+
+
+def from_log(u: np.ndarray) -> np.ndarray:
+    """Undo `to_log`; what float64 cannot hold becomes the largest power that it can.
+
+    Examples
+    --------
+    >>> bool(np.isfinite(from_log(np.array(1e6))))
+    True
+    """
+    return np.exp(np.minimum(u, LARGEST_LOG))
 
 
 def prefers_log(y: np.ndarray, season: int) -> bool:
