@@ -10,7 +10,7 @@ from hypothesis.extra.numpy import arrays
 
 from cellstate.tasks.forecast.lags import CLIP, Lags
 from cellstate.tasks.forecast.running_scale import RunningScale
-from cellstate.tasks.forecast.scaling import prefers_log, to_log
+from cellstate.tasks.forecast.scaling import from_log, prefers_log, to_log
 
 NAN = float("nan")
 observed = arrays(
@@ -105,6 +105,11 @@ def test_what_has_no_logarithm_is_missing() -> None:
     logs = to_log(np.array([np.e, 1.0, 0.0, -1.0, NAN]))
     assert logs[:2].tolist() == [1, 0]
     assert np.isnan(logs[2:]).all()
+    assert from_log(logs[:2]) == pytest.approx([np.e, 1])
+
+
+def test_a_forecast_beyond_float64_stays_finite() -> None:
+    assert np.isfinite(from_log(np.array([800.0, -1e9]))).all()
 
 
 @given(
