@@ -1,9 +1,9 @@
 import pytest
 import torch
 
-from cellstate.nn.pooled import PooledNetwork
+from cellstate.nn.pooled import PooledNetwork, part_means
 
-SIZES = {"width": 6, "hidden": 5, "layers": 1, "dropout": 0.0}
+SIZES = {"places": 4, "width": 6, "hidden": 5, "layers": 1, "dropout": 0.0}
 
 
 @pytest.mark.parametrize("window", [3, 9])
@@ -35,3 +35,13 @@ def test_every_parameter_has_a_gradient():
     network = PooledNetwork(2, 3, window=5, stride=2, **SIZES)
     network(torch.randn(4, 12, 2), torch.tensor([12, 3, 5, 8])).square().sum().backward()
     assert all(bool(p.grad.abs().sum() > 0) for p in network.parameters())
+
+
+@pytest.mark.parametrize("steps", [1, 3, 8, 21])
+@pytest.mark.parametrize("parts", [1, 4, 8])
+def test_part_means_are_torchs_adaptive_means(steps, parts):
+    values = torch.randn(2, steps, 3, dtype=torch.float64)
+    expected = torch.nn.functional.adaptive_avg_pool1d(values.transpose(1, 2), parts)
+    torch.testing.assert_close(
+        part_means(values, torch.tensor([steps]), parts), expected.transpose(1, 2)
+    )

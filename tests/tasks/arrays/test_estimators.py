@@ -16,13 +16,16 @@ from tests.tasks.arrays.problems import BRIEF, ESTIMATORS, answers, bumps, ragge
 every = pytest.mark.parametrize("estimator", ESTIMATORS)
 
 
+LEARN = TrainConfig(epochs=30)
+
+
 def brief(estimator, X, y, **options):
     return estimator(train=BRIEF, **options).fit(X, y)
 
 
 def test_the_classifier_learns_where_a_bump_is():
     X, names, _ = bumps(90)
-    model = SequenceClassifier().fit(X[:60], names[:60])
+    model = SequenceClassifier(train=LEARN).fit(X[:60], names[:60])
     assert model.score(X[60:], names[60:]) > 0.9
     assert model.classes_.tolist() == ["early", "late"]
     assert np.allclose(model.predict_proba(X).sum(1), 1.0)
@@ -30,7 +33,8 @@ def test_the_classifier_learns_where_a_bump_is():
 
 def test_the_regressor_learns_where_a_bump_is():
     X, _, place = bumps(90)
-    assert SequenceRegressor().fit(X[:60], place[:60]).score(X[60:], place[60:]) > 0.8
+    model = SequenceRegressor(train=LEARN).fit(X[:60], place[:60])
+    assert model.score(X[60:], place[60:]) > 0.8
 
 
 @every

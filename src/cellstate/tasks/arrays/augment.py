@@ -6,7 +6,7 @@ import numpy as np
 
 from cellstate.tasks.arrays.encode import Scaled
 
-NOISE = 0.05
+NOISE = 0.03
 """Standard deviation of noise added to each value, in standard units."""
 STRETCH = 0.1
 """Standard deviation of the factor by which a row is made larger or smaller, around 1."""

@@ -11,10 +11,11 @@ SIZES = {"small": (64, 64, 1), "medium": (128, 128, 1), "large": (192, 192, 2)}
 """Width of the front, units and layers of the LSTM."""
 SEGMENTS = 32
 """Segments that a sequence is cut into where it is long enough; more cost time, not accuracy."""
+PLACES = 32
 SHORTEST_WINDOW = 9
 DROPOUT = 0.2
 
-UPDATES, UPDATES_OF_SHORT_ROWS = 240, 120
+UPDATES, UPDATES_OF_SHORT_ROWS = 400, 120
 """Steps of training that few rows get; rows of less than `SHORT` time steps have less to say."""
 SHORT = 16
 FEWEST_EPOCHS, MOST_EPOCHS = 12, 100
@@ -35,6 +36,8 @@ class Plan:
     inputs, outputs : int
     window, stride : int
         Time steps of a segment, and between segments.
+    places : int
+        Parts of a sequence that the linear path sees.
     width, hidden, layers : int
     dropout : float
     """
@@ -43,6 +46,7 @@ class Plan:
     outputs: int
     window: int
     stride: int
+    places: int
     width: int
     hidden: int
     layers: int
@@ -74,7 +78,8 @@ def make_plan(where: str, *, size: str, inputs: int, outputs: int, steps: int) -
     width, hidden, layers = SIZES[size]
     stride = max(1, round(steps / SEGMENTS))
     window = max(SHORTEST_WINDOW, 2 * stride + 1)
-    return Plan(inputs, outputs, window, stride, width, hidden, layers)
+    places = min(PLACES, steps)
+    return Plan(inputs, outputs, window, stride, places, width, hidden, layers)
 
 
 def training_defaults(rows: int, steps: int, *, is_split: bool) -> dict[str, Any]:
@@ -91,7 +96,7 @@ def training_defaults(rows: int, steps: int, *, is_split: bool) -> dict[str, Any
 
     Examples
     --------
-    >>> training_defaults(48, 100, is_split=False)["epochs"]
+    >>> training_defaults(80, 100, is_split=False)["epochs"]
     80
     """
     batch_size = 16 if rows < 400 else 32 if rows < MANY else 64

@@ -16,7 +16,7 @@ if TYPE_CHECKING:
     from cellstate.train import StepLoss
 
 VALID_ROWS = 512  # in one validation batch
-SMOOTHING = 0.05  # of the classes' probabilities in training: a little doubt generalises better
+SMOOTHING = 0.15  # of the classes' probabilities in training: a little doubt generalises better
 
 
 class ArraysTask:

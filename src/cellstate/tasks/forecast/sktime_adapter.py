@@ -49,6 +49,7 @@ class SktimeForecaster(BaseForecaster):
     Examples
     --------
     >>> import pandas
+    >>> from cellstate.tasks.forecast.sktime_adapter import SktimeForecaster
     >>> y = pandas.Series([3.0, 4.0, 5.0, 4.0, 3.0, 1.0, 1.0] * 12)
     >>> forecaster = SktimeForecaster(context=14).fit(y, fh=[1, 2, 3])
     >>> forecaster.predict().index.tolist()
