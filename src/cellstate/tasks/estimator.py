@@ -186,7 +186,8 @@ def to_plain(value: Any) -> Any:
         return {str(key): to_plain(item) for key, item in value.items()}
     if isinstance(value, os.PathLike):
         return os.fspath(value)
-    plain = value.item() if hasattr(value, "item") else value
+    item = getattr(value, "item", None)  # of NumPy's scalars
+    plain = value if item is None else item()
     return str(plain) if plain in (math.inf, -math.inf) else plain  # JSON has no infinity
 
 
