@@ -17,8 +17,9 @@ ALLOWED = {
     "ops": {"torch"},
     "nn": {"torch"},
     "train": {"torch"},
-    # scikit-learn's estimators derive from its classes; TASKS imports these files on demand.
+    # Estimators of scikit-learn and sktime derive from their classes; imported on demand.
     "tasks.arrays": {"sklearn"},
+    "tasks.forecast.sktime_adapter": {"sktime"},
 }
 
 IMPORT_ALL = """

@@ -7,6 +7,8 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, root_me
 from cellstate.inspector import write_page
 from cellstate.tasks import sections
 from cellstate.tasks.arrays.evaluation import Evaluation
+from cellstate.tasks.arrays.fitted import softmax
+from cellstate.tasks.arrays.fitting import best_temperature
 from cellstate.tasks.arrays.metrics import score_classes, score_numbers
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.reference import Reference
@@ -109,10 +111,28 @@ def test_a_large_training_set_is_kept_in_part():
 @pytest.mark.parametrize("rows", [24, 200])
 def test_the_story_can_be_written_as_a_page(estimator, rows, tmp_path):
     X, *targets = bumps(rows)
-    story = estimator(train=BRIEF).fit(X, target(estimator, *targets)).story()
+    y = target(estimator, *targets)
+    model = estimator(train=BRIEF).fit(X, y)
+    story = model.story() if rows < 200 else model.story(X, y)
     kinds = [type(section) for section in story.sections]
     shape = sections.Matrix if estimator.task == "classify" else sections.Histogram
     for kind in (sections.Text, sections.Table, shape, sections.Lines, sections.Facts):
         assert kind in kinds
     write_page(story, tmp_path / "report.html")
     assert (tmp_path / "report.html").stat().st_size > 10_000
+
+
+def test_the_temperature_undoes_what_smoothing_did():
+    rng = np.random.default_rng(0)
+    answers = 3.0 * rng.normal(size=(5000, 3))
+    truth = np.array([rng.choice(3, p=p) for p in softmax(answers)])
+    assert best_temperature(answers, truth) == pytest.approx(1.0, abs=0.1)
+    assert best_temperature(answers / 2, truth) == pytest.approx(0.5, abs=0.05)
+
+
+def test_probabilities_are_calibrated_where_rows_were_held_out():
+    X, names, _ = bumps(200)
+    model = ESTIMATORS[0](train=BRIEF).fit(X, names)
+    assert model.fitted_.temperature != 1.0
+    answers = model.fitted_.answers(model._read("predict", X))
+    assert np.array_equal(model.predict_proba(X), softmax(answers / model.fitted_.temperature))

@@ -12,7 +12,6 @@ from cellstate.tasks.arrays.baselines import classifiers
 from cellstate.tasks.arrays.fitted import Fitted
 from cellstate.tasks.arrays.metrics import score_classes
 from cellstate.tasks.arrays.protocol import Job
-from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.sequence_estimator import AbstractSequenceEstimator
 
 require("sklearn", extra="train")
@@ -68,7 +67,7 @@ class SequenceClassifier(ClassifierMixin, AbstractSequenceEstimator):
 
     def _probabilities(self, method: str, X: Any) -> np.ndarray:
         sequences = self._read(method, X)
-        return _decode(self.fitted_, sequences)
+        return self.fitted_.probabilities(sequences)
 
     def _learn_targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
         require("sklearn.utils.multiclass", extra="train").check_classification_targets(y)
@@ -89,7 +88,7 @@ class SequenceClassifier(ClassifierMixin, AbstractSequenceEstimator):
         count = len(self.classes_)
         return Job(
             outputs=count,
-            decode=_decode,
+            decode=Fitted.probabilities,
             train=self._train,
             score=score_classes,
             decided_by="accuracy",
@@ -103,13 +102,6 @@ class SequenceClassifier(ClassifierMixin, AbstractSequenceEstimator):
 
     def _restore_targets(self, facts: dict[str, Any]) -> None:
         self.classes_ = np.array(facts["classes"], dtype=np.dtype(facts["dtype"]))
-
-
-def _decode(fitted: Fitted, sequences: Sequences) -> np.ndarray:
-    """Softmax of the network's answers: (n, K)."""
-    answers = fitted.answers(sequences)
-    odds = np.exp(answers - answers.max(1, keepdims=True))
-    return odds / odds.sum(1, keepdims=True)
 
 
 def _all_classes(rival: Any, rows: np.ndarray, count: int) -> np.ndarray:

@@ -68,7 +68,7 @@ class Encoder:
         mean = np.where(seen, values, 0.0).sum((0, 1), dtype=np.float64) / count
         square = np.where(seen, (values - mean) ** 2, 0.0).sum((0, 1), dtype=np.float64) / count
         scale = _nonzero(np.sqrt(square))
-        gapped = (~seen & sequences.inside).any((0, 1))
+        gapped = np.asarray((~seen & sequences.inside).any((0, 1)))
         with np.errstate(invalid="ignore"):
             steps = np.diff(values, axis=1) / scale
         known = np.isfinite(steps)
@@ -113,8 +113,8 @@ class Encoder:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Encoder:
         """Read it back."""
-        numbers = (np.asarray(data[name], dtype=np.float64) for name in ("mean", "scale", "change"))
-        return cls(*numbers, np.asarray(data["gapped"], dtype=bool))
+        kinds = {"mean": np.float64, "scale": np.float64, "change": np.float64, "gapped": np.bool_}
+        return cls(**{name: np.asarray(data[name], dtype=kind) for name, kind in kinds.items()})
 
 
 def _bridged(values: np.ndarray, missing: np.ndarray) -> np.ndarray:

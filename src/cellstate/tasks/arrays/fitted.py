@@ -27,12 +27,15 @@ class Fitted:
         companions in a batch must not show in predictions.
     record : dict
         Of the training, JSON-ready.
+    temperature : float
+        What the answers of a classifier are divided by before the softmax.
     """
 
     plan: Plan
     encoder: Encoder
     model: Any
     record: dict[str, Any]
+    temperature: float = 1.0
 
     def answers(self, sequences: Sequences) -> np.ndarray:
         """Run the network: (n, outputs) float64."""
@@ -48,9 +51,13 @@ class Fitted:
                 parts.append(self.model(x, lengths).numpy())
         return np.concatenate(parts)
 
+    def probabilities(self, sequences: Sequences) -> np.ndarray:
+        """Run the network as a classifier: (n, outputs) float64, each row sums to 1."""
+        return softmax(self.answers(sequences) / self.temperature)
+
     def network(self) -> dict[str, Any]:
         """Describe the network, JSON-ready."""
-        return {"kind": "pooled", "plan": asdict(self.plan)}
+        return {"kind": "pooled", "plan": asdict(self.plan), "temperature": self.temperature}
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Give the weights in float32, as they were trained."""
@@ -58,14 +65,30 @@ class Fitted:
         return {f"network.{name}": tensor.float().numpy() for name, tensor in state.items()}
 
 
+def softmax(answers: np.ndarray) -> np.ndarray:
+    """Turn answers (n, K) into probabilities.
+
+    Examples
+    --------
+    >>> softmax(np.array([[0.0, np.log(3.0)]])).round(6).tolist()
+    [[0.25, 0.75]]
+    """
+    odds = np.exp(answers - answers.max(1, keepdims=True))
+    return odds / odds.sum(1, keepdims=True)
+
+
 def restored(
-    plan: Plan, encoder: Encoder, weights: dict[str, np.ndarray], record: dict[str, Any]
+    network: dict[str, Any],
+    encoder: Encoder,
+    weights: dict[str, np.ndarray],
+    record: dict[str, Any],
 ) -> Fitted:
-    """Build the network and fill in weights in the form of `Fitted.tensors`."""
+    """Build what `Fitted.network` describes and fill in weights in the form of `Fitted.tensors`."""
     import torch
 
     from cellstate import train
 
+    plan = Plan(**network["plan"])
     with train.isolated(0):
         model = plan.build().double().eval()
     prefix = "network."
@@ -78,4 +101,4 @@ def restored(
         model.load_state_dict(state)
     except RuntimeError as problem:  # names or shapes that do not fit the plan
         raise ValueError(str(problem)) from problem
-    return Fitted(plan, encoder, model, record)
+    return Fitted(plan, encoder, model, record, float(network["temperature"]))

@@ -14,7 +14,6 @@ from cellstate.tasks.arrays.encode import Encoder
 from cellstate.tasks.arrays.evaluation import Evaluation
 from cellstate.tasks.arrays.fitted import Fitted, restored
 from cellstate.tasks.arrays.fitting import Settings, fit_network, hold_out
-from cellstate.tasks.arrays.plan import Plan
 from cellstate.tasks.arrays.protocol import Job, evaluate
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.reference import Reference
@@ -112,12 +111,12 @@ class AbstractSequenceEstimator(AbstractEstimator, BaseEstimator):
             raise ShapeError(explain(where, must, given, "Check how they were split"))
         return evaluate(self._job(), self.fitted_, self.reference_, test)
 
-    def story(self) -> Story:
-        """Tell how the fit went, for the report."""
+    def story(self, X: Any = None, y: Any = None) -> Story:
+        """Tell how the fit went, for the report; X and y are scored as by `evaluate`."""
         from cellstate.tasks.arrays.story import tell
 
         self._require_fitted("story")
-        return tell(self)
+        return tell(self, self.evaluate(X, y))
 
     @abstractmethod
     def _learn_targets(self, y: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
@@ -238,6 +237,6 @@ class AbstractSequenceEstimator(AbstractEstimator, BaseEstimator):
         if encoders["feature_names"] is not None:
             self.feature_names_in_ = np.array(encoders["feature_names"], dtype=object)
         self._restore_targets(manifest.decoding)
-        plan, encoder = Plan(**manifest.network["plan"]), Encoder.from_dict(encoders["sequences"])
-        self.fitted_ = restored(plan, encoder, tensors, manifest.record)
+        encoder = Encoder.from_dict(encoders["sequences"])
+        self.fitted_ = restored(manifest.network, encoder, tensors, manifest.record)
         self.reference_ = Reference.from_tensors(tensors, int(encoders["reference_total"]))

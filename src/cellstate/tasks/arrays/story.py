@@ -18,9 +18,8 @@ MOST_CLASSES = 30
 """Classes beyond which a confusion matrix is no longer read."""
 
 
-def tell(estimator: AbstractSequenceEstimator) -> sections.Story:
+def tell(estimator: AbstractSequenceEstimator, evaluation: Evaluation) -> sections.Story:
     """Tell how the fit went: verdict, table, confusion or residuals, losses, facts."""
-    evaluation = estimator.evaluate()
     data, record = estimator.fitted_.record["data"], estimator.fitted_.record
     is_classifier = evaluation.answers.ndim == 2
     won = evaluation.winner == NAME

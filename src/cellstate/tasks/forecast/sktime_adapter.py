@@ -3,6 +3,8 @@
 Needs sktime, which is no dependency of this package: ``pip install sktime``.
 """
 
+# pyright: reportMissingImports=false
+
 from __future__ import annotations
 
 from statistics import NormalDist
@@ -17,6 +19,10 @@ from cellstate.train.config import TrainConfig
 
 require("sktime", extra="sktime")
 from sktime.forecasting.base import BaseForecaster, ForecastingHorizon  # noqa: E402, TID253
+
+Decoder = Literal["direct", "recursive"]
+Size = Literal["small", "medium", "large"]
+Distribution = Literal["student_t", "negative_binomial", "quantiles"]
 
 ID, TIME, TARGET = "unique_id", "ds", "y"
 
@@ -81,17 +87,17 @@ class SktimeForecaster(BaseForecaster):
     def __init__(
         self,
         context: int | None = None,
-        decoder: Literal["direct", "recursive"] = "direct",
-        size: Literal["small", "medium", "large"] = "small",
-        distribution: Literal["student_t", "negative_binomial", "quantiles"] = "student_t",
+        decoder: Decoder = "direct",
+        size: Size = "small",
+        distribution: Distribution = "student_t",
         levels: tuple[float, ...] = (50, 80, 90, 95),
         random_state: int | None = None,
         train: TrainConfig | None = None,
     ) -> None:
         self.context = context
-        self.decoder = decoder
-        self.size = size
-        self.distribution = distribution
+        self.decoder: Decoder = decoder
+        self.size: Size = size
+        self.distribution: Distribution = distribution
         self.levels = levels
         self.random_state = random_state
         self.train = train
