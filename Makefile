@@ -7,10 +7,10 @@ BIN := .venv/bin
 READY := .venv/ready
 
 .DEFAULT_GOAL := help
-.PHONY: help demo test check bench docs clean
+.PHONY: help demo test check bench docs clean bench-peers-env test-sktime
 
 help: ## List these targets
-	@awk -F ':.*## ' '/^[a-z]+:.*## / {printf "  make %-7s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
+	@awk -F ':.*## ' '/^[a-z-]+:.*## / {printf "  make %-15s %s\n", $$1, $$2}' $(MAKEFILE_LIST)
 
 demo: $(READY) ## Fit a forecaster on real data, compare it with its baselines, name the report
 	$(BIN)/python examples/demo.py
@@ -30,6 +30,17 @@ bench: $(READY) ## Measure (NAME=... for one benchmark, ARGS=--quick for its sho
 
 docs: $(READY) ## Build the documentation into docs/_build/html
 	$(BIN)/sphinx-build -W --keep-going -q -b html docs docs/_build/html
+
+bench-peers-env: ## Make the environment of the peers that benchmarks compare with
+	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
+	.venv-peers/bin/python -m pip install --quiet '$(TORCH)'
+	.venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
+
+test-sktime: ## Run sktime's own checks on the adapter, in an environment of its own
+	test -x .venv-sktime/bin/python || $(PYTHON) -m venv .venv-sktime
+	.venv-sktime/bin/python -m pip install --quiet '$(TORCH)'
+	.venv-sktime/bin/python -m pip install --quiet '.[forecast]' sktime pytest pytest-randomly hypothesis pandas
+	.venv-sktime/bin/python -m pytest -q tests/tasks/forecast/test_sktime_adapter.py
 
 clean: ## Remove what was built, but not the environment
 	rm -rf build docs/_build

@@ -178,7 +178,9 @@ def to_plain(value: Any) -> Any:
     >>> to_plain((1, "a"))
     [1, 'a']
     """
-    if dataclasses.is_dataclass(value) and not isinstance(value, type):
+    if isinstance(value, type):
+        return value.__name__
+    if dataclasses.is_dataclass(value):
         return {f.name: to_plain(getattr(value, f.name)) for f in dataclasses.fields(value)}
     if isinstance(value, (list, tuple)):
         return [to_plain(item) for item in value]

@@ -219,7 +219,7 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
     return [
         sections.Gates(
             f"What the gates did over {unit}",
-            tuple(str(time)[:16] for time in times),
+            tuple(map(_stamp, times)),
             _last_layer(trace),
             signal=signal,
             note=f"Series {rolled.panel.ids[int(series[0])]}, last layer of the memory.",
@@ -232,6 +232,12 @@ def _last_layer(trace: Any) -> dict[str, np.ndarray]:
     return {name: getattr(trace, name)[-1, 0, :, 0].numpy() for name in ("i", "f", "g", "o", "c")}
 
 
+def _stamp(time: Any) -> str:
+    """Write an integer as it is, a date without a time of day that is midnight."""
+    text = str(time).removesuffix(".000000").removesuffix(":00")
+    return text.removesuffix("T00:00").replace("T", " ")
+
+
 def _data(forecaster: Forecaster) -> sections.Facts:
     facts, panel = forecaster.fitted_.record["data"], forecaster.history_
     covariates = (*panel.past_names, *panel.future_names, *panel.static_names)
@@ -240,7 +246,7 @@ def _data(forecaster: Forecaster) -> sections.Facts:
         ("Rows on the grid", f"{facts['rows']:,}"),
         ("Missing values", f"{facts['missing']:,}"),
         ("Frequency", panel.frequency.name),
-        ("First and last stamp", f"{panel.times.min()} – {panel.times.max()}"),
+        ("First and last stamp", f"{_stamp(panel.times.min())} – {_stamp(panel.times.max())}"),
         ("Covariates", ", ".join(covariates) or "none"),
         ("Training windows", f"{facts['windows']:,}"),
         ("Validation", f"last {facts['validation_steps']} periods of each series"),
