@@ -1,4 +1,4 @@
-"""Give a number for a whole sequence: how fast does this wave decay?"""
+"""Give a number for a whole sequence: here how fast a wave decays."""
 
 import numpy as np
 
