@@ -42,6 +42,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.forecast_peers:run",
         ("tests/benchmarks/test_protocol.py",),
     ),
+    "arrays-ucr": Benchmark(
+        "Eight sets of the UCR archive, official splits, default settings: accuracy.",
+        "benchmarks.arrays_ucr:run",
+        ("tests/tasks/arrays",),
+    ),
     "step": Benchmark(
         "One step of an LSTM layer without torch, beside torch's layer and cell.",
         "benchmarks.step:run",

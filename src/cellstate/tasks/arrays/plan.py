@@ -15,9 +15,9 @@ PLACES = 32
 SHORTEST_WINDOW = 9
 DROPOUT = 0.2
 
-UPDATES, UPDATES_OF_SHORT_ROWS = 400, 120
-"""Steps of training that few rows get; rows of less than `SHORT` time steps have less to say."""
-SHORT = 16
+UPDATES_PER_STEP = 8
+FEWEST_UPDATES, MOST_UPDATES = 120, 400
+"""Steps of training that few rows get, by their number of time steps: short rows say less."""
 FEWEST_EPOCHS, MOST_EPOCHS = 12, 100
 FEWEST_TO_SPLIT = 200
 """Rows from which some are held out to choose when to stop; fewer would choose by chance."""
@@ -101,7 +101,7 @@ def training_defaults(rows: int, steps: int, *, is_split: bool) -> dict[str, Any
     """
     batch_size = 16 if rows < 400 else 32 if rows < MANY else 64
     per_epoch = -(-rows // batch_size)
-    updates = UPDATES if steps >= SHORT else UPDATES_OF_SHORT_ROWS
+    updates = min(MOST_UPDATES, max(FEWEST_UPDATES, UPDATES_PER_STEP * steps))
     epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(updates / per_epoch)))
     return {
         **ALWAYS,
