@@ -24,7 +24,8 @@ from cellstate.tasks.forecast.recursive_task import RecursiveTask
 if TYPE_CHECKING:
     from cellstate.train import TrainConfig
 
-MOST_CALIBRATION = 4_000  # windows that set the conformal factors
+# Windows that set the conformal factors; the recursive network draws paths for each.
+MOST_CALIBRATION = {"direct": 4_000, "recursive": 400}
 
 STEPS_PER_EPOCH = 30
 ALWAYS = {"epochs": 20, "weight_decay": 1e-2, "clip_norm": 1.0}
@@ -108,7 +109,7 @@ def _cannot_calibrate(panel: Panel, plan: Plan) -> InputError:
 
 def _calibrated(fitted: Fitted, panel: Panel, valid: Windows) -> Fitted:
     """Learn the conformal factors from the validation windows."""
-    count = min(len(valid), MOST_CALIBRATION)
+    count = min(len(valid), MOST_CALIBRATION[fitted.decoder])
     chosen = np.linspace(0, len(valid) - 1, count).round().astype(np.int64)
     batch = valid.gather(chosen)
     quantiles = fitted.forecast_at(panel, batch["series"], batch["cutoff"])

@@ -14,7 +14,7 @@ import numpy as np
 from cellstate import network
 from cellstate.runtime import Chain
 from cellstate.tasks.forecast.intervals import rising
-from cellstate.tasks.forecast.lags import Lags
+from cellstate.tasks.forecast.lags import CLIP, Lags
 from cellstate.tasks.forecast.model import AbstractForecastModel, State, take
 from cellstate.tasks.forecast.plan import Plan
 from cellstate.tasks.forecast.running_scale import RunningScale
@@ -125,12 +125,16 @@ class RecursiveModel(AbstractForecastModel):
         copies = np.repeat(np.arange(rows), PATHS)
         state, static = take(state, copies), static[copies]
         paths = np.empty((rows, horizon, PATHS))
+        level, unit = _lags(state).anchor(centred(self.plan))
+        # Draws feed the unit of the next ones: without an end, a path could run away.
+        least = (level - CLIP * unit if centred(self.plan) else level).reshape(rows, PATHS)
+        most = (level + CLIP * unit).reshape(rows, PATHS)
         rng = np.random.default_rng(SEED)
         for step in range(horizon):
             level, unit = _lags(state).anchor(centred(self.plan))
             raw, start, state = self._read(state, known[copies, step], static)
             moves = self._draw(raw.reshape(rows, PATHS, -1), unit.reshape(rows, PATHS), rng, step)
-            y = (level + unit * start).reshape(rows, PATHS) + moves
+            y = np.clip((level + unit * start).reshape(rows, PATHS) + moves, least, most)
             paths[:, step] = y
             state = _observe(state, y.reshape(-1), self.plan.recent)
         quantiles = np.quantile(paths, self.plan.taus, axis=-1).transpose(1, 2, 0)
