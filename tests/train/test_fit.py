@@ -126,9 +126,27 @@ def test_validation_losses_are_averaged_by_weight():
                 {k: v[10:] for k, v in self.data.items()},
             ]
 
-    one = fit(network(), Line(), TrainConfig(epochs=1), seed=0)
-    two = fit(network(), Uneven(), TrainConfig(epochs=1), seed=0)
-    assert two.best_loss == pytest.approx(one.best_loss, rel=1e-6)
+    class OnDevice(Uneven):
+        def loss(self, model, batch, state):
+            outcome = super().loss(model, batch, state)
+            return StepLoss(outcome.loss, torch.tensor(outcome.weight))
+
+    one, two, three = (
+        fit(network(), task, TrainConfig(epochs=1), seed=0).best_loss
+        for task in (Line(), Uneven(), OnDevice())
+    )
+    assert two == pytest.approx(one, rel=1e-6)
+    assert three == two
+
+
+def test_validation_batches_without_anything_observed_are_no_validation():
+    class Unseen(Line):
+        def loss(self, model, batch, state):
+            outcome = super().loss(model, batch, state)
+            return StepLoss(outcome.loss * 0, outcome.weight if model.training else 0.0)
+
+    record = fit(network(), Unseen(), TrainConfig(epochs=2, sanity=False), seed=0)
+    assert [row.valid_loss for row in record.history] == [None, None]
 
 
 def test_frozen_and_unused_parameters_stay():

@@ -234,7 +234,8 @@ class Training:
     def _valid_loss(self) -> float | None:
         """Mean validation loss of the weights that would be kept; None without a split."""
         start = time.perf_counter()
-        total, weight = torch.zeros((), dtype=torch.float64, device=self.device), 0.0
+        losses: list[torch.Tensor] = []
+        weights: list[torch.Tensor] = []
         state: Any = None
         self.model.eval()
         with self._kept_weights():
@@ -243,13 +244,16 @@ class Training:
                 with device.autocast(self.device, self.precision):
                     outcome = self.task.loss(self.model, tensors, state)
                 state = outcome.state
-                total += outcome.loss.double() * outcome.weight
-                weight = weight + outcome.weight
+                losses.append(outcome.loss.float())
+                weights.append(torch.as_tensor(outcome.weight, dtype=torch.float32))
         self.model.train()
-        if float(weight) == 0.0:
+        if not losses:
             return None
+        # Only now wait for the device; sums are exact enough in float64, which not all have.
+        shares = torch.stack([weight.cpu() for weight in weights]).double()
+        loss = torch.stack(losses).cpu().double()
         self.pace.validation_took(time.perf_counter() - start)
-        return float(total) / float(weight)
+        return float((loss * shares).sum() / shares.sum()) if float(shares.sum()) > 0 else None
 
     def _kept_weights(self) -> AbstractContextManager[None]:
         return self.average.swapped_in(self.weights) if self.average else nullcontext()
