@@ -39,8 +39,9 @@ bench-peers-env: ## Make the environment of the peers that benchmarks compare wi
 test-sktime: ## Run sktime's own checks on the adapter, in an environment of its own
 	test -x .venv-sktime/bin/python || $(PYTHON) -m venv .venv-sktime
 	.venv-sktime/bin/python -m pip install --quiet '$(TORCH)'
-	.venv-sktime/bin/python -m pip install --quiet '.[forecast]' sktime pytest pytest-randomly hypothesis pandas
-	.venv-sktime/bin/python -m pytest -q tests/tasks/forecast/test_sktime_adapter.py
+	.venv-sktime/bin/python -m pip install --quiet -Cbuild-dir=.venv-sktime/build \
+		'.[forecast]' sktime pytest hypothesis
+	.venv-sktime/bin/python -m pytest -o pythonpath=. tests/tasks/forecast/test_sktime_adapter.py
 
 clean: ## Remove what was built, but not the environment
 	rm -rf build docs/_build

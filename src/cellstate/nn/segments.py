@@ -50,7 +50,7 @@ class SegmentNetwork(nn.Module):
         self.position = Chain((position,))
         self.decoder = Chain(decoder, share=self.encoder)
         self.skip = Chain(skip) if skip else None
-        nn.init.normal_(self.positions, std=0.1)
+        nn.init.normal_(self.positions)
         for parameter in () if self.skip is None else self.skip.parameters():
             nn.init.zeros_(parameter)
 

@@ -19,7 +19,7 @@ SIZES = {"small": (128, 1), "medium": (256, 1), "large": (512, 2)}  # width, lay
 FEW_WINDOWS = 2_000  # below it, a quarter of the width suffices and learns faster
 LONGER_SEASON = {24: 168, 48: 336, 96: 672}  # a day within a week, by steps in a day
 LONGEST_SEGMENT = 48
-LONG_HORIZON = 10  # seasons, from which on a segment holds two and the mean pulls
+FAR = 2  # seasons, beyond which the mean of the window pulls the anchor
 
 
 @dataclass(frozen=True)
@@ -124,7 +124,7 @@ def make_plan(
         segment=min(segment, context),
         season=season,
         recent=min(base if base > 1 else 4, context) if decoder == "direct" else context,
-        far=horizon >= LONG_HORIZON * base > LONG_HORIZON,
+        far=horizon > FAR * base > FAR,
         log=_logarithmic(panel, base),
         width=width,
         layers=layers,
@@ -139,12 +139,10 @@ def make_plan(
 
 
 def _segment(season: int, horizon: int, context: int) -> int:
-    """Take the longest divisor of the season that fits; two seasons for a long horizon."""
+    """Take the longest divisor of the season that fits."""
     most = min(horizon, context, LONGEST_SEGMENT)
     if season == 1:
         return max(1, min(8, most, context // 4))
-    if horizon >= LONG_HORIZON * season and context >= 4 * season and 2 * season <= most:
-        return 2 * season
     return max(length for length in range(1, most + 1) if season % length == 0)
 
 
