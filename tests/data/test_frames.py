@@ -198,15 +198,14 @@ def test_static_covariates_are_encoded_and_unknown_ones_are_zero(kind: Callable)
         "city": ["Rome"] * 3 + ["Oslo"] * 3, "size": [2.5] * 6, "open": [True] * 3 + [False] * 3,
     }  # fmt: skip
     panel = to_panel(kind(first), columns)
-    assert panel.static.tolist() == [[2, 2.5, 1], [1, 2.5, 0]]
-    assert panel.encoder.sizes == (3, 0, 0)
+    assert panel.static.tolist() == [[0, 1, 2.5, 1], [1, 0, 2.5, 0]]
     assert panel.static_names == ("city", "size", "open")
     later = {
         "unique_id": ["c"], "ds": DAYS[:1], "y": [1.0], "city": ["Bonn"], "size": [1.0],
         "open": [True],
     }  # fmt: skip
     encoder = StaticEncoder.from_dict(panel.encoder.as_dict())
-    assert to_panel(kind(later), columns, "D", encoder=encoder).static.tolist() == [[0, 1, 1]]
+    assert to_panel(kind(later), columns, "D", encoder=encoder).static.tolist() == [[0, 0, 1, 1]]
     with pytest.raises(FrameError, match="'city' must hold text, as it did at fit"):
         to_panel(kind(later | {"city": [3]}), columns, "D", encoder=encoder)
 
@@ -215,7 +214,7 @@ def test_categorical_columns_are_text() -> None:
     frame = pd.DataFrame(two_series()).assign(kind=pd.Categorical(["x"] * 3 + ["w"] * 3))
     frame["unique_id"] = frame["unique_id"].astype("category")
     panel = to_panel(frame, Columns(static=("kind",)))
-    assert panel.static.tolist() == [[2], [1]]
+    assert panel.static.tolist() == [[0, 1], [1, 0]]
     assert panel.ids == ("b", "a")
 
 
@@ -319,3 +318,15 @@ def test_one_row_is_read_in_well_under_a_millisecond(make: Callable) -> None:
         to_panel(frame, frequency=daily)
         seconds.append(time.perf_counter() - start)
     assert min(seconds) < 0.0005
+
+
+def test_rare_categories_beyond_the_most_frequent_share_zeros(
+    monkeypatch: pytest.MonkeyPatch,
+) -> None:
+    monkeypatch.setattr("cellstate.data.static.MOST_CATEGORIES", 2)
+    frame = pd.DataFrame(
+        {"unique_id": list("aabbcd"), "ds": [1, 2, 1, 2, 1, 1], "y": 1.0, "kind": list("zzxxyw")}
+    )
+    panel = to_panel(frame, Columns(static=("kind",)), 1)
+    assert panel.static.tolist() == [[0, 1], [1, 0], [0, 0], [0, 0]]
+    assert panel.encoder.categories == {"kind": ("x", "z")}

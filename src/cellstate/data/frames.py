@@ -93,7 +93,7 @@ def to_panel(
         target=target,
         past=past,
         future=future,
-        static=per_series(static, offsets, columns.static, ids).astype(np.float32),
+        static=encoder.expand(per_series(static, offsets, columns.static, ids)),
         frequency=known,
         target_name=columns.target or "",
         past_names=columns.past,

@@ -31,7 +31,7 @@ class Panel:
     future : ndarray (rows, future covariates), float32
         Calendar features come last.
     static : ndarray (N, static covariates), float32
-        Categories as integers, see `StaticEncoder`.
+        Numbers, and an indicator of each category of text, see `StaticEncoder`.
     frequency : Frequency
     target_name : str
     past_names, future_names, static_names : tuple of str

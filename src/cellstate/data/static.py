@@ -1,7 +1,8 @@
-"""Static covariates: one value a series, text turned into integers."""
+"""Static covariates: one value a series, text turned into indicators."""
 
 from __future__ import annotations
 
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass, field
 from typing import Any
@@ -12,13 +13,16 @@ import numpy as np
 from cellstate.data.numbers import read_numbers
 from cellstate.errors import FrameError, explain
 
+MOST_CATEGORIES = 512  # of a text column
+
 
 @dataclass(frozen=True)
 class StaticEncoder:
     """How each static column became a number.
 
-    Numbers and booleans stay as they are. Text becomes 1 … K in sorted order; 0 is a category
-    that was not there at fit, or a missing one.
+    Numbers and booleans stay as they are. Each of the K categories of a text column has an
+    indicator of its own, in sorted order: of the 512 most frequent ones, where there are more. A
+    category that is none of them, or a missing one, has zeros in all.
 
     Attributes
     ----------
@@ -30,8 +34,9 @@ class StaticEncoder:
     >>> import polars
     >>> frame = nw.from_native(polars.DataFrame({"city": ["Rome", "Oslo"]}))
     >>> encoder = StaticEncoder.fit(frame, ("city",))
-    >>> encoder.encode(frame).ravel().tolist(), encoder.sizes
-    ([2.0, 1.0], (3,))
+    >>> codes = encoder.encode(frame)
+    >>> codes.ravel().tolist(), encoder.expand(codes).tolist()
+    ([2.0, 1.0], [[0.0, 1.0], [1.0, 0.0]])
     """
 
     categories: dict[str, tuple[str, ...] | None] = field(default_factory=dict)
@@ -52,13 +57,20 @@ class StaticEncoder:
             name: None if kept is None else list(kept) for name, kept in self.categories.items()
         }
 
-    @property
-    def sizes(self) -> tuple[int, ...]:
-        """How many codes each column has, the unknown one included; 0 for a column of numbers."""
-        return tuple(0 if kept is None else len(kept) + 1 for kept in self.categories.values())
+    def expand(self, codes: np.ndarray) -> np.ndarray:
+        """Turn codes (N, columns) into numbers and indicators, (N, covariates) float32."""
+        parts = [
+            codes[:, [column]]
+            if kept is None
+            else codes[:, [column]] == np.arange(1, len(kept) + 1)
+            for column, kept in enumerate(self.categories.values())
+        ]
+        return np.concatenate([np.empty((len(codes), 0)), *parts], axis=1, dtype=np.float32)
 
     def encode(self, table: nw.DataFrame[Any]) -> np.ndarray:
-        """Encode each row, shape (rows, columns), float64; a missing number is NaN.
+        """Encode each row, (rows, columns) float64: a number, NaN where missing, or 0 … K.
+
+        0 is a category that was not there at fit, or a missing one.
 
         Raises
         ------
@@ -94,7 +106,9 @@ def _is_text(series: nw.Series[Any]) -> bool:
 def _categories(series: nw.Series[Any]) -> tuple[str, ...] | None:
     if not _is_text(series):
         return None
-    return tuple(sorted({str(value) for value in series.to_list() if isinstance(value, str)}))
+    counts = Counter(str(value) for value in series.to_list() if isinstance(value, str))
+    most = sorted(counts, key=lambda name: (-counts[name], name))[:MOST_CATEGORIES]
+    return tuple(sorted(most))
 
 
 def per_series(

@@ -255,7 +255,7 @@ INCONSISTENT: dict[str, Spoil] = {
     "another width": lambda manifest, tensors: manifest.network["plan"].update(width=3),
     "an unknown decoder": lambda manifest, tensors: manifest.network.update(decoder="x"),
     "an unknown argument": lambda manifest, tensors: manifest.arguments.update(colour=1),
-    "no weight": lambda manifest, tensors: tensors.pop("network.head.bias"),
+    "no weight": lambda manifest, tensors: tensors.pop("network.0.head.bias"),
     "no history": lambda manifest, tensors: tensors.pop("history.target"),
     "no panel": lambda manifest, tensors: manifest.encoders.pop("panel"),
     "no ids": lambda manifest, tensors: manifest.encoders["panel"].pop("ids"),

@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import json
+from dataclasses import replace
 
 import numpy as np
 import polars as pl
@@ -63,3 +64,12 @@ def test_columns_that_are_all_missing_or_absent_do_no_harm() -> None:
     scale = CovariateScale.of(panel)
     assert (scale.apply(panel).past == 0).all()
     assert scale.scale(np.zeros((4, 0), np.float32), "static").shape == (4, 0)
+
+
+def test_named_series_have_an_indicator_and_strangers_the_mean() -> None:
+    panel = to_panel(frame(), COLUMNS)
+    scale = CovariateScale.of(panel, panel.ids)
+    again = CovariateScale.from_dict(json.loads(json.dumps(scale.as_dict())))
+    assert again.static(panel).tolist() == [[-1, 1, -1], [1, -1, 1]]
+    other = replace(panel, ids=("stranger", panel.ids[0]))
+    assert again.apply(other).static[:, 1:].tolist() == [[0, 0], [1, -1]]

@@ -112,7 +112,7 @@ def test_the_manifest_is_json_that_describes_the_network(surfer: Give, tmp_path:
             for layer in (part if isinstance(part, list) else [part])
         }
         _, tensors = artifact.load(tmp_path / kind)
-        weights = {name.split(".")[1] for name in tensors if name.startswith("network.")}
+        weights = {name.split(".")[2] for name in tensors if name.startswith("network.")}
         assert weights <= names
 
 

@@ -119,8 +119,8 @@ def test_a_calibrated_forecaster_covers_its_validation_split() -> None:
     model = forecaster("direct", calibrate=True).fit(frame, validation=40)
     assert (plain.fitted_.factors == 1).all()
     assert all(
-        np.array_equal(model.fitted_.tensors[name], plain.fitted_.tensors[name])
-        for name in plain.fitted_.tensors
+        np.array_equal(model.fitted_.networks[0][name], plain.fitted_.networks[0][name])
+        for name in plain.fitted_.networks[0]
     )
     fitted, panel = model.fitted_, model.history_
     ends = np.concatenate([np.arange(160, 197), np.arange(140, 177)])

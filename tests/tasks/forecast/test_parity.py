@@ -71,7 +71,9 @@ def test_direct_forecasts_are_those_of_the_torch_module(
     with torch.no_grad():  # the linear part starts at zero
         for parameter in module.skip.parameters():
             parameter.normal_(std=0.1)
-    fitted = dataclasses.replace(keeper.fitted_, plan=plan, tensors=module.tensors())
+    fitted = dataclasses.replace(
+        keeper.fitted_, plan=plan, networks=(module.tensors(),) * plan.members
+    )
     series, ends = np.array([0, 1, 1, 2]), np.array([40, 3, 30, 9])
     said = fitted.forecast_at(keeper.history_, series, ends)
     [windows] = encoded
@@ -131,7 +133,7 @@ def test_recursive_memory_is_that_of_the_torch_module(
     panel, plan = scaled(keeper), plan_of(keeper, layers=layers)
     torch.manual_seed(2)
     module = recursive.build(plan).eval()
-    model = RecursiveModel(plan, module.tensors())
+    model = RecursiveModel(plan, (module.tensors(),))
     inputs, _, _ = read(plan, panel)
     state = model.state_at(panel, np.arange(len(panel)), panel.lengths)
     for number in range(len(panel)):
@@ -152,8 +154,8 @@ def test_paths_are_drawn_from_the_distribution_that_is_trained(
     keeper = surfer(kind)
     plan = plan_of(keeper, horizon=1)
     module = recursive.build(plan).eval()
-    module.load_tensors(keeper.fitted_.tensors)
-    model = RecursiveModel(plan, module.tensors())
+    module.load_tensors(keeper.fitted_.networks[0])
+    model = RecursiveModel(plan, (module.tensors(),))
     one_more = keeper.history_.frequency.advance(keeper.history_.times[-1], 1)[0]
     last = pl.DataFrame({"unique_id": ["s2"], "ds": [int(one_more)], "y": [None]})
     state = {name: part[-1:].copy() for name, part in keeper.memory_.state.items()}
@@ -189,8 +191,8 @@ def test_quantiles_rise_in_numpy_as_in_torch() -> None:
 def test_very_many_rows_are_forecast_in_bounded_parts(
     shopkeeper: Give, monkeypatch: pytest.MonkeyPatch, future: pl.DataFrame
 ) -> None:
-    for kind, module in (("direct", direct), ("quantiles", recursive)):
+    for kind in ("direct", "quantiles"):
         keeper = shopkeeper(kind)
         at_once = samples.values_of(keeper.predict(future=future))
-        monkeypatch.setattr(module, "ROWS_AT_ONCE", 2)
+        monkeypatch.setattr(type(keeper.fitted_.model), "rows_at_once", 2)
         assert np.array_equal(samples.values_of(keeper.predict(future=future)), at_once)

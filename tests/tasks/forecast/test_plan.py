@@ -64,7 +64,8 @@ def test_settings_fit_one_another(
         assert context - plan.segment < plan.context <= context
     assert plan.width >= 8
     assert plan.layers >= 1
-    assert plan.known == plan.past == plan.static == 0
+    assert plan.known == plan.past == 0
+    assert plan.static == plan.named * len(lengths)
     assert Plan.from_dict(json.loads(json.dumps(asdict(plan)))) == plan
 
 

@@ -54,9 +54,9 @@ def test_quantiles_do_not_cross():
 def test_an_update_moves_the_memory_and_keeps_the_weights():
     y = daily(14)
     forecaster = adapter().fit(y.iloc[:84], fh=[1, 2])
-    before = {k: v.copy() for k, v in forecaster.forecaster_.fitted_.tensors.items()}
+    before = {k: v.copy() for k, v in forecaster.forecaster_.fitted_.networks[0].items()}
     forecaster.update(y.iloc[80:90])  # with rows that are known already
-    after = forecaster.forecaster_.fitted_.tensors
+    after = forecaster.forecaster_.fitted_.networks[0]
     assert forecaster.predict().index[0] == y.index[90]
     assert all(np.array_equal(before[k], after[k]) for k in before)
 

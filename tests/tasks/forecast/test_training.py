@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import dataclasses
 from collections.abc import Callable
 from typing import Any
 
@@ -109,8 +110,8 @@ def test_a_validation_step_moves_no_weight(kind: str) -> None:
         forecaster(kind).fit(given, validation=VALIDATION).fitted_
         for given in (frame, changed_at_the_end(frame, VALIDATION))
     )
-    for name in one.tensors:
-        assert np.array_equal(one.tensors[name], other.tensors[name]), name
+    for name in one.networks[0]:
+        assert np.array_equal(one.networks[0][name], other.networks[0][name]), name
 
 
 @pytest.mark.parametrize("kind", KINDS)
@@ -216,13 +217,48 @@ def test_the_recursive_network_reads_only_back(kind: str, surfer: Give) -> None:
 def test_equal_seeds_give_equal_models_and_others_do_not(kind: str) -> None:
     frame = with_covariates(50)
     model = forecaster(kind)
-    one = model.fit(frame).fitted_.tensors
-    again = model.fit(frame).fitted_.tensors
-    twin = forecaster(kind).fit(frame).fitted_.tensors
-    other = forecaster(kind, random_state=1).fit(frame).fitted_.tensors
+    one = model.fit(frame).fitted_.networks[0]
+    again = model.fit(frame).fitted_.networks[0]
+    twin = forecaster(kind).fit(frame).fitted_.networks[0]
+    other = forecaster(kind, random_state=1).fit(frame).fitted_.networks[0]
     assert all(np.array_equal(one[name], again[name]) for name in one)
     assert all(np.array_equal(one[name], twin[name]) for name in one)
     assert any(not np.array_equal(one[name], other[name]) for name in one)
+
+
+def test_where_windows_are_few_the_forecast_is_the_mean_of_several_networks() -> None:
+    model = forecaster("direct").fit(with_covariates(50))
+    fitted, panel = model.fitted_, model.history_
+    assert len(fitted.networks) == fitted.plan.members > 1
+    assert fitted.record["networks"] == len(fitted.networks)
+    single = dataclasses.replace(fitted.plan, members=1, log=False)
+    ends = panel.lengths - 3
+    each = [
+        dataclasses.replace(fitted, plan=single, networks=(weights,)).forecast_at(
+            panel, np.arange(len(panel)), ends
+        )
+        for weights in fitted.networks
+    ]
+    assert not np.allclose(each[0], each[1])
+    whole = dataclasses.replace(fitted, plan=dataclasses.replace(fitted.plan, log=False))
+    said = whole.forecast_at(panel, np.arange(len(panel)), ends)
+    np.testing.assert_allclose(said, np.mean(each, axis=0), rtol=1e-6)
+
+
+def test_series_that_are_long_and_few_are_known_by_name() -> None:
+    frame = samples.waves(1_400, 1_400)
+    model = forecaster("direct").fit(frame)
+    fitted, panel = model.fitted_, model.history_
+    assert fitted.plan.named
+    assert fitted.covariates.series == ("s0", "s1")
+    assert fitted.plan.static == 2
+    swapped = dataclasses.replace(panel, ids=("s1", "s0"))
+    stranger = dataclasses.replace(panel, ids=("s0", "another"))
+    at = np.arange(2), panel.lengths
+    said, other, strange = (fitted.forecast_at(p, *at) for p in (panel, swapped, stranger))
+    assert not np.array_equal(said[0], other[0])
+    assert np.array_equal(said[0], strange[0])
+    assert np.isfinite(strange).all()
 
 
 def test_a_failing_fit_leaves_the_earlier_one(

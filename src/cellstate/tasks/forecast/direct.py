@@ -11,7 +11,7 @@ from cellstate import network
 from cellstate.data.windows import gather_windows
 from cellstate.runtime import Chain
 from cellstate.tasks.forecast.intervals import rising
-from cellstate.tasks.forecast.model import AbstractForecastModel, State, take
+from cellstate.tasks.forecast.model import AbstractForecastModel, State
 from cellstate.tasks.forecast.plan import Plan
 from cellstate.tasks.forecast.scaling import WindowScale, to_log
 from cellstate.tasks.forecast.spread import PARTS, Spread, SpreadSoFar
@@ -21,7 +21,6 @@ if TYPE_CHECKING:
     from cellstate.nn.segments import SegmentNetwork
 
 BIG = 30.0  # in units: far beyond any forecastable move
-ROWS_AT_ONCE = 2048  # bounds the memory of a call with very many windows
 
 
 @dataclass(frozen=True)
@@ -160,8 +159,8 @@ def _spread(state: State) -> Spread:
     return Spread(*(state[part] for part in PARTS))
 
 
-class DirectModel(AbstractForecastModel):
-    """A trained direct network; the state of a series is its last window."""
+class Network:
+    """One trained network, run without torch."""
 
     def __init__(self, plan: Plan, tensors: dict[str, np.ndarray]) -> None:
         self.plan = plan
@@ -171,6 +170,32 @@ class DirectModel(AbstractForecastModel):
         self._decoder = Chain(parts.decoder, tensors)
         self._skip = Chain(parts.skip, tensors) if parts.skip else None
         self._positions = tensors["position.weight"]
+
+    def answer(self, encoded: Encoded) -> np.ndarray:
+        """Give normalised quantiles, (B, H, Q)."""
+        _, memory = self._encoder.sequence(encoded.segments)
+        rows, answers, features = encoded.queries.shape
+        queries, _ = self._query.sequence(encoded.queries.reshape(1, rows * answers, features))
+        inputs = queries[0].reshape(rows, answers, -1) + self._positions
+        repeated = {
+            name: (np.repeat(held[0], answers, axis=1), np.repeat(held[1], answers, axis=1))
+            for name, held in memory.items()
+        }
+        raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)
+        line = np.zeros((rows, self.plan.horizon), np.float32)
+        if self._skip is not None:
+            line, _ = self._skip.step(encoded.window, {})
+        return decode(self.plan, raw.reshape(rows, answers, -1), encoded.base, line)
+
+
+class DirectModel(AbstractForecastModel):
+    """Trained direct networks, whose mean is the forecast; a series' state is its last window."""
+
+    rows_at_once = 2048
+
+    def __init__(self, plan: Plan, networks: tuple[dict[str, np.ndarray], ...]) -> None:
+        self.plan = plan
+        self._networks = [Network(plan, tensors) for tensors in networks]
 
     def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:
         """Read histories into states."""
@@ -210,15 +235,6 @@ class DirectModel(AbstractForecastModel):
         }
         return {**vars(spread), **shifted}
 
-    def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
-        """Forecast the next H periods: (R, H, Q)."""
-        chunks = [
-            self._forecast(take(state, at), known[at], static[at])
-            for start in range(0, len(known), ROWS_AT_ONCE)
-            for at in [slice(start, start + ROWS_AT_ONCE)]
-        ]
-        return np.concatenate(chunks)
-
     def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         covariates = np.concatenate([state["known"], np.nan_to_num(known)], axis=1)
         encoded = encode(
@@ -229,17 +245,5 @@ class DirectModel(AbstractForecastModel):
             covariates,
             np.nan_to_num(static),
         )
-        _, memory = self._encoder.sequence(encoded.segments)
-        rows, answers, features = encoded.queries.shape
-        queries, _ = self._query.sequence(encoded.queries.reshape(1, rows * answers, features))
-        inputs = queries[0].reshape(rows, answers, -1) + self._positions
-        repeated = {
-            name: (np.repeat(held[0], answers, axis=1), np.repeat(held[1], answers, axis=1))
-            for name, held in memory.items()
-        }
-        raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)
-        line = np.zeros((rows, self.plan.horizon), np.float32)
-        if self._skip is not None:
-            line, _ = self._skip.step(encoded.window, {})
-        z = decode(self.plan, raw.reshape(rows, answers, -1), encoded.base, line)
+        z = np.mean([network.answer(encoded) for network in self._networks], axis=0)
         return encoded.scale.restore(z.astype(np.float64))

@@ -1,4 +1,4 @@
-"""A network with all that turns a panel into forecasts and back."""
+"""Networks with all that turns a panel into forecasts and back."""
 
 from __future__ import annotations
 
@@ -27,8 +27,8 @@ class Fitted:
     decoder : str
         A name in `MODELS`.
     plan : Plan
-    tensors : dict of str to np.ndarray
-        Weights by the names of the network's description.
+    networks : tuple of dict of str to np.ndarray
+        Weights of each network by the names of its description.
     covariates : CovariateScale
     factors : np.ndarray
         (Q,) conformal stretch of each quantile; ones where intervals are not calibrated.
@@ -38,14 +38,14 @@ class Fitted:
 
     decoder: str
     plan: Plan
-    tensors: dict[str, np.ndarray]
+    networks: tuple[dict[str, np.ndarray], ...]
     covariates: CovariateScale
     factors: np.ndarray
     record: dict[str, Any]
     model: AbstractForecastModel = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        model = MODELS[self.decoder](self.plan, self.tensors)
+        model = MODELS[self.decoder](self.plan, self.networks)
         object.__setattr__(self, "model", model)
 
     def __reduce__(self) -> tuple[Any, ...]:
@@ -53,12 +53,8 @@ class Fitted:
         return Fitted, tuple(getattr(self, part.name) for part in fields(self) if part.init)
 
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
-        """Forecast from states: (R, H, Cf) and (R, Cs) covariates to (R, H, Q) quantiles."""
-        quantiles = self.model.forecast(
-            state,
-            self.covariates.scale(known, "future"),
-            self.covariates.scale(static, "static"),
-        )
+        """Forecast from states, (R, H, Q), by future covariates as given and scaled static ones."""
+        quantiles = self.model.forecast(state, self.covariates.scale(known, "future"), static)
         return apply_factors(quantiles, self.factors, self.plan.taus)
 
     def forecast_at(self, panel: Panel, series: np.ndarray, cutoffs: np.ndarray) -> np.ndarray:
@@ -71,4 +67,4 @@ class Fitted:
         known = np.where(
             inside[..., None], panel.future[np.where(inside, rows, 0)], np.float32(np.nan)
         )
-        return self.forecast(state, known, panel.static[series])
+        return self.forecast(state, known, scaled.static[series])

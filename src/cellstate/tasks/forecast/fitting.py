@@ -1,4 +1,4 @@
-"""From a panel to a trained network."""
+"""From a panel to trained networks."""
 
 from __future__ import annotations
 
@@ -58,26 +58,34 @@ class Settings:
 
 
 def fit_panel(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
-    """Train a network on a panel whose last `settings.validation` steps it does not see."""
+    """Train networks on a panel, whose last `settings.validation` steps they do not see."""
     require("torch", extra="train")
     from cellstate import train
 
     border = rows_to_learn(panel.lengths, plan.horizon, settings.validation)
-    covariates = CovariateScale.of(panel.head(border))
+    covariates = CovariateScale.of(panel.head(border), panel.ids if plan.named else ())
     scaled = covariates.apply(panel)
     learn, valid = split_windows(scaled, plan.context, plan.horizon, settings.validation)
     if settings.calibrate and valid is None:
         raise _cannot_calibrate(panel, plan)
     config = settings.config.filled(**ALWAYS, **(FEW if len(learn) < FEW_WINDOWS else MANY))
     sizes = {"batch_size": config.batch_size, "steps_per_epoch": STEPS_PER_EPOCH}
-    with train.isolated(settings.seed):
-        if settings.decoder == "direct":
-            task: Any = DirectTask(plan, learn, valid, **sizes)
-            model: Any = direct.build(plan)
-        else:
-            task = RecursiveTask(plan, scaled, learn, valid, **sizes)
-            model = recursive.build(plan)
-    record = train.fit(model, task, config, seed=settings.seed).as_dict()
+    if settings.decoder == "direct":
+        task: Any = DirectTask(plan, learn, valid, **sizes)
+        build: Any = direct.build
+    else:
+        task = RecursiveTask(plan, scaled, learn, valid, **sizes)
+        build = recursive.build
+    networks, records = [], []
+    for seed in _seeds(settings.seed, plan.members):
+        with train.isolated(seed):
+            model = build(plan)
+        records.append(train.fit(model, task, config, seed=seed).as_dict())
+        networks.append(model.tensors())
+    record = {**records[0], "seed": settings.seed, "networks": len(networks)}
+    record["seconds"] = sum(each["seconds"] for each in records)
+    record["parameters"] = sum(each["parameters"] for each in records)
+    record["events"] = [event for each in records for event in each["events"]]
     record["data"] = {
         "fingerprint": fingerprint({"times": panel.times, "target": panel.target}),
         "series": len(panel),
@@ -88,11 +96,18 @@ def fit_panel(panel: Panel, plan: Plan, settings: Settings) -> Fitted:
     }
     record["versions"] = {**record.get("versions", {}), "cellstate": cellstate.__version__}
     fitted = Fitted(
-        settings.decoder, plan, model.tensors(), covariates, np.ones(len(plan.taus)), record
+        settings.decoder, plan, tuple(networks), covariates, np.ones(len(plan.taus)), record
     )
     if settings.calibrate and valid is not None:
         fitted = _calibrated(fitted, panel, valid)
     return fitted
+
+
+def _seeds(seed: int, members: int) -> list[int]:
+    """Give each network a seed: those of one forecaster are none of the next one's."""
+    if members == 1:
+        return [seed]
+    return [int(word) for word in np.random.SeedSequence(seed).generate_state(members)]
 
 
 def _cannot_calibrate(panel: Panel, plan: Plan) -> InputError:
@@ -115,5 +130,5 @@ def _calibrated(fitted: Fitted, panel: Panel, valid: Windows) -> Fitted:
     quantiles = fitted.forecast_at(panel, batch["series"], batch["cutoff"])
     factors = conformal_factors(batch["target"], quantiles, fitted.plan.taus)
     return Fitted(
-        fitted.decoder, fitted.plan, fitted.tensors, fitted.covariates, factors, fitted.record
+        fitted.decoder, fitted.plan, fitted.networks, fitted.covariates, factors, fitted.record
     )

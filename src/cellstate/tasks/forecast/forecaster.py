@@ -161,7 +161,7 @@ class Forecaster(AbstractEstimator):
             memory = Memory.of(fitted, panel)
             state = memory.state
         known = future_values(panel, future, fitted.plan.horizon)
-        quantiles = fitted.forecast(state, known, panel.static)
+        quantiles = fitted.forecast(state, known, fitted.covariates.static(panel))
         last = panel.times[panel.offsets[1:] - 1]
         return answer_frame(
             panel, fitted.plan, np.arange(len(panel)), last, quantiles, tuple(self.levels)

@@ -78,7 +78,7 @@ class Memory:
         state = {name: np.concatenate([held[name], begin[name]]) for name in held}
         past = fitted.covariates.scale(joined.past, "past")
         future = fitted.covariates.scale(joined.future, "future")
-        static = fitted.covariates.scale(joined.static, "static")
+        static = fitted.covariates.static(joined)
         for step in range(int(added.max())):
             at = np.flatnonzero(added > step)
             index = joined.offsets[at] + starts[at] + step

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from abc import ABC, abstractmethod
-from typing import TYPE_CHECKING
+from typing import TYPE_CHECKING, ClassVar
 
 import numpy as np
 
@@ -19,6 +19,8 @@ class AbstractForecastModel(ABC):
 
     Rows are independent: a series gives the same numbers alone and in any batch.
     """
+
+    rows_at_once: ClassVar[int]  # bounds the memory of a forecast of very many rows
 
     @abstractmethod
     def start(self, series: int) -> State:
@@ -61,7 +63,6 @@ class AbstractForecastModel(ABC):
             (R, Cs), scaled.
         """
 
-    @abstractmethod
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         """Forecast the next H periods.
 
@@ -79,6 +80,16 @@ class AbstractForecastModel(ABC):
         np.ndarray
             (R, H, Q) quantiles in the unit of the series, rising along Q.
         """
+        chunks = [
+            self._forecast(take(state, at), known[at], static[at])
+            for start in range(0, len(known), self.rows_at_once)
+            for at in [slice(start, start + self.rows_at_once)]
+        ]
+        return np.concatenate(chunks)
+
+    @abstractmethod
+    def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
+        """Forecast at most `rows_at_once` rows."""
 
 
 def take(state: State, rows: np.ndarray | slice) -> State:

@@ -19,6 +19,9 @@ SIZES = {"small": (128, 1), "medium": (256, 1), "large": (512, 2)}  # width, lay
 FEW_WINDOWS = 2_000  # below it, a quarter of the width suffices and learns faster
 LONGER_SEASON = {24: 168, 48: 336, 96: 672}  # a day within a week, by steps in a day
 LONGEST_SEGMENT = 48
+MEMBERS = 3  # networks whose mean is the forecast, where windows are few and one is a draw
+MOST_NAMED = 512  # series, beyond which none is known by name
+NAMED_WINDOWS = 300  # of most series, from which on they can be
 FAR = 2  # seasons, beyond which the mean of the window pulls the anchor
 
 
@@ -44,8 +47,12 @@ class Plan:
         Whether a linear path runs beside the memory: a help where windows are few, and in the way
         of the memory where they are many.
     dropout : float
+    members : int
+        Networks whose mean is the forecast.
+    named : bool
+        Whether the network knows each series by name: a help where every one is long.
     past, known, static : int
-        Numbers of covariates.
+        Numbers of covariates; the series' names count as static ones.
     taus : tuple of float
         Quantiles to learn.
     distribution : str
@@ -63,6 +70,8 @@ class Plan:
     layers: int
     line: bool
     dropout: float
+    members: int
+    named: bool
     past: int
     known: int
     static: int
@@ -114,25 +123,30 @@ def make_plan(
     if context > segment:
         context = context // segment * segment
     width, layers = SIZES[size]
-    windows = int(np.maximum(panel.lengths - context - horizon, 1).sum())
-    few = windows < FEW_WINDOWS
+    windows = np.maximum(panel.lengths - context - horizon, 1)
+    few = bool(windows.sum() < FEW_WINDOWS)
     if few:
         width = width // 4
+    direct = decoder == "direct"
+    named = 1 < len(panel) <= MOST_NAMED and bool(np.median(windows) >= NAMED_WINDOWS)
+    named = named and direct and not few
     return Plan(
         horizon=horizon,
         context=context,
         segment=min(segment, context),
         season=season,
-        recent=min(base if base > 1 else 4, context) if decoder == "direct" else context,
+        recent=min(base if base > 1 else 4, context) if direct else context,
         far=horizon > FAR * base > FAR,
         log=_logarithmic(panel, base),
         width=width,
         layers=layers,
         line=few,
         dropout=0.1,
+        members=MEMBERS if few and direct else 1,
+        named=named,
         past=panel.past.shape[1],
         known=panel.future.shape[1],
-        static=panel.static.shape[1],
+        static=panel.static.shape[1] + named * len(panel),
         taus=quantile_levels(levels),
         distribution=distribution,
     )

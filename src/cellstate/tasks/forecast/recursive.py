@@ -26,7 +26,6 @@ if TYPE_CHECKING:
     from cellstate.data import Panel
 
 PATHS = 400
-ROWS_AT_ONCE = 256  # bounds the memory of a call with very many rows
 SEED = 20_011  # of the paths: a forecast is a function of the state
 SMALLEST_SCALE = 1e-6  # as in `cellstate.nn.heads`
 
@@ -67,8 +66,11 @@ def inward(plan: Plan, y: np.ndarray) -> np.ndarray:
 class RecursiveModel(AbstractForecastModel):
     """A trained recursive network; the state of a series is its memory cells and its lags."""
 
-    def __init__(self, plan: Plan, tensors: dict[str, np.ndarray]) -> None:
+    rows_at_once = 256
+
+    def __init__(self, plan: Plan, networks: tuple[dict[str, np.ndarray], ...]) -> None:
         self.plan = plan
+        (tensors,) = networks
         self._chain = Chain(describe(plan), tensors)
 
     def start(self, series: int) -> State:
@@ -110,15 +112,6 @@ class RecursiveModel(AbstractForecastModel):
         """Move each state by one period."""
         _, _, state = self._read(state, known, static)
         return _observe(state, inward(self.plan, y), self.plan.recent)
-
-    def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
-        """Forecast the next H periods: (R, H, Q)."""
-        chunks = [
-            self._forecast(take(state, at), known[at], static[at])
-            for start in range(0, len(known), ROWS_AT_ONCE)
-            for at in [slice(start, start + ROWS_AT_ONCE)]
-        ]
-        return np.concatenate(chunks)
 
     def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
         rows, horizon = known.shape[:2]

@@ -37,7 +37,11 @@ def to_parts(fitted: Fitted, memory: Memory, history: Panel, learnt: np.ndarray)
     net["plan"]["taus"] = list(plan.taus)
     encoders = {"covariates": fitted.covariates.as_dict(), "panel": _panel_facts(history)}
     decoding = {"quantiles": list(plan.taus), "factors": fitted.factors.tolist()}
-    tensors = {f"network.{name}": value for name, value in fitted.tensors.items()}
+    tensors = {
+        f"network.{number}.{name}": value
+        for number, weights in enumerate(fitted.networks)
+        for name, value in weights.items()
+    }
     tensors |= {f"state.{name}": value for name, value in memory.state.items()}
     tensors |= _panel_tensors("history", history) | {"fit.lengths": learnt}
     return net, encoders, decoding, fitted.record, tensors
@@ -51,7 +55,7 @@ def from_parts(
     fitted = Fitted(
         decoder=manifest.network["decoder"],
         plan=plan,
-        tensors=_under("network.", tensors),
+        networks=tuple(_under(f"network.{n}.", tensors) for n in range(plan.members)),
         covariates=CovariateScale.from_dict(manifest.encoders["covariates"]),
         factors=np.asarray(manifest.decoding["factors"], dtype=np.float64),
         record=manifest.record,

@@ -175,7 +175,7 @@ def _losses(fitted: Fitted) -> sections.Lines:
         x_label="step",
         y_label="loss of a normalised window",
         marks=((float(fitted.record["best_step"]), "kept"),),
-        note=f"Trained in {fitted.record['seconds']:.1f} s.",
+        note=f"Trained in {fitted.record['seconds']:.1f} s{_of_first(fitted)}.",
     )
 
 
@@ -195,7 +195,7 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
         encoded = encode(
             plan, state["y"], deviation(state), state["past"], known, scaled.static[series]
         )
-        weight, bias = (fitted.tensors[f"embed.{part}"] for part in ("weight", "bias"))
+        weight, bias = (fitted.networks[0][f"embed.{part}"] for part in ("weight", "bias"))
         inputs = np.maximum(encoded.segments @ weight.T + bias, 0)
         rows = np.arange(int(cutoff[0]) - len(inputs) * plan.segment, int(cutoff[0]), plan.segment)
         means = state["y"][0, -len(inputs) * plan.segment :].reshape(len(inputs), -1)
@@ -211,10 +211,12 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
         signal = rolled.panel.target[start + rows]
         unit = "observations"
     layer = nn.LSTM(inputs.shape[-1], plan.width, plan.layers)
-    own = {k: torch.from_numpy(np.array(fitted.tensors[f"memory.{k}"])) for k in layer.state_dict()}
+    held = fitted.networks[0]
+    own = {k: torch.from_numpy(np.array(held[f"memory.{k}"])) for k in layer.state_dict()}
     layer.load_state_dict(own)
     with torch.no_grad():
         _, _, trace = layer(torch.from_numpy(np.ascontiguousarray(inputs, np.float32)), trace=True)
+    name = rolled.panel.ids[int(series[0])]
     times = rolled.panel.times[start + np.maximum(rows, 0)]
     return [
         sections.Gates(
@@ -222,9 +224,14 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
             tuple(map(_stamp, times)),
             _last_layer(trace),
             signal=signal,
-            note=f"Series {rolled.panel.ids[int(series[0])]}, last layer of the memory.",
+            note=f"Series {name}, last layer of the memory{_of_first(fitted)}.",
         )
     ]
+
+
+def _of_first(fitted: Fitted) -> str:
+    count = fitted.plan.members
+    return f"; shown is the first of {count} networks" if count > 1 else ""
 
 
 def _last_layer(trace: Any) -> dict[str, np.ndarray]:
@@ -258,8 +265,9 @@ def _data(forecaster: Forecaster) -> sections.Facts:
 def _reproduction(forecaster: Forecaster) -> sections.Facts:
     fitted = forecaster.fitted_
     plan, record = fitted.plan, fitted.record
+    count = f"mean of {plan.members} networks, each " if plan.members > 1 else ""
     network = (
-        f"{plan.layers} × {plan.width} units, reads {plan.context} periods in segments of "
+        f"{count}{plan.layers} × {plan.width} units, reads {plan.context} periods in segments of "
         f"{plan.segment}, season {plan.season}{', logarithm' if plan.log else ''}"
     )
     rows = (
