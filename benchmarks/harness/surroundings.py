@@ -49,15 +49,20 @@ def versions(packages: Iterable[str]) -> str:
 
 
 def commit(folder: Path = ROOT) -> str:
-    """Name the commit, marked where files differ from it; empty outside a repository."""
+    """Name the commit, marked where files other than results differ from it; empty without one."""
+    try:
+        name = _git(folder, "rev-parse", "--short=12", "HEAD")
+        changed = _git(folder, "status", "--porcelain", "--", ".", ":!benchmarks/results")
+    except subprocess.CalledProcessError:
+        return ""
+    return f"{name}-dirty" if changed else name
+
+
+def _git(folder: Path, *arguments: str) -> str:
     answer = subprocess.run(
-        ["git", "describe", "--always", "--exclude=*", "--dirty", "--abbrev=12"],
-        cwd=folder,
-        capture_output=True,
-        text=True,
-        check=False,
+        ["git", *arguments], cwd=folder, capture_output=True, text=True, check=True
     )
-    return answer.stdout.strip() if answer.returncode == 0 else ""
+    return answer.stdout.strip()
 
 
 def _processor() -> str:
