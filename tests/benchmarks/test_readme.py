@@ -17,7 +17,7 @@ After.
 @pytest.fixture
 def results(tmp_path):
     rows = [
-        Row("h 96", system, metric, value, seed, "", "2", "one machine")
+        Row("data, h 96", system, metric, value, seed, "", "2", "one machine")
         for system, metric, value, seed in (
             ("cellstate", "mse", 0.37, "1"),
             ("cellstate", "mse", 0.38, "2"),
@@ -31,7 +31,7 @@ def results(tmp_path):
 
 
 def test_a_table_is_made_from_results(results):
-    words = "rows=system columns=metric case='h 96' metric=mse,fit_seconds"
+    words = "rows=system columns=metric case='data, h 96' metric=mse,fit_seconds"
     assert refresh(MARKED.format(words=words), results) == MARKED.format(words=words).replace(
         "old\n",
         "\n"
