@@ -15,6 +15,7 @@ class Benchmark:
 
 
 FORECAST = ("tests/tasks/forecast",)
+LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")
 
 BENCHMARKS: dict[str, Benchmark] = {
     "forecast-etth1": Benchmark(
@@ -46,6 +47,16 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Eight sets of the UCR archive, official splits, default settings: accuracy.",
         "benchmarks.arrays_ucr:run",
         ("tests/tasks/arrays",),
+    ),
+    "layer-cpu": Benchmark(
+        "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",
+        "benchmarks.layer_cpu:run",
+        LAYER,
+    ),
+    "layer-train-cpu": Benchmark(
+        "Forward and backward of one layer on a CPU, beside torch's layer.",
+        "benchmarks.layer_train_cpu:run",
+        LAYER,
     ),
     "step": Benchmark(
         "One step of an LSTM layer without torch, beside torch's layer and cell.",

@@ -8,6 +8,7 @@
 #include <nanobind/nanobind.h>
 #include <nanobind/ndarray.h>
 
+#include <optional>
 #include <string>
 #include <vector>
 
@@ -59,15 +60,38 @@ bool is_dense(const Array& array) {
   return true;
 }
 
-template <class Array>
+template <class Real>
+constexpr const char* type_name = sizeof(Real) == 4 ? "float32" : "float64";
+
+template <class Real, class Array>
 void check(const char* name, const Array& array, std::initializer_list<size_t> shape) {
-  const bool is_float32 = array.dtype() == nb::dtype<float>();
+  const bool has_type = array.dtype() == nb::dtype<Real>();
   const bool dense = is_dense(array);
-  if (is_float32 && dense && has_shape(array, shape)) return;
-  refuse(std::string(name) + " must be a dense float32 array of shape " + text(shape),
-         "shape " + text(shape_of(array)) + (is_float32 ? "" : ", not float32") +
+  if (has_type && dense && has_shape(array, shape)) return;
+  const std::string type = type_name<Real>;
+  refuse(std::string(name) + " must be a dense " + type + " array of shape " + text(shape),
+         "shape " + text(shape_of(array)) + (has_type ? "" : ", not " + type) +
              (dense ? "" : ", not dense"),
-         "Pass numpy.ascontiguousarray(array, dtype=numpy.float32) of that shape");
+         "Pass numpy.ascontiguousarray(array, dtype=numpy." + type + ") of that shape");
+}
+
+// (T, B, O) whose rows are dense and equally far apart; gives how far.
+template <class Real, class Array>
+size_t check_rows(const char* name, const Array& array, size_t steps, size_t batch, size_t size) {
+  const bool has_type = array.dtype() == nb::dtype<Real>();
+  if (has_type && has_shape(array, {steps, batch, size})) {
+    if (array.size() == 0) return size;
+    const int64_t between = batch > 1   ? array.stride(1)
+                            : steps > 1 ? array.stride(0)
+                                        : static_cast<int64_t>(size);
+    const bool regular = (size == 1 || array.stride(2) == 1) && between >= 0 &&
+                         static_cast<size_t>(between) >= size &&
+                         (steps == 1 || array.stride(0) == between * static_cast<int64_t>(batch));
+    if (regular) return static_cast<size_t>(between);
+  }
+  refuse(std::string(name) + " must be " + type_name<Real> + " of shape " +
+             text({steps, batch, size}) + " with dense rows, equally far apart",
+         "shape " + text(shape_of(array)), "Pass a dense array, or the columns of one");
 }
 
 inline void check_axes(const char* name, const Input& array, size_t axes) {
@@ -92,8 +116,25 @@ inline void check_threads(int threads) {
   refuse("threads must be at least 1", std::to_string(threads), "Pass threads=1");
 }
 
-inline const float* data(const Input& array) { return static_cast<const float*>(array.data()); }
-inline float* data(const Output& array) { return static_cast<float*>(array.data()); }
+template <class T>
+const T* data(const Input& array) {
+  return static_cast<const T*>(array.data());
+}
+
+template <class T>
+T* data(const Output& array) {
+  return static_cast<T*>(array.data());
+}
+
+template <class T>
+const T* data(const std::optional<Input>& array) {
+  return array ? data<T>(*array) : nullptr;
+}
+
+template <class T>
+T* data(const std::optional<Output>& array) {
+  return array ? data<T>(*array) : nullptr;
+}
 
 }  // namespace cellstate
 

@@ -5,89 +5,181 @@
 #include <nanobind/stl/string.h>
 #include <nanobind/stl/vector.h>
 
-#include <memory>
-#include <new>
-#include <optional>
+#include <string.h>
+
 #include <utility>
 
-#include "arrays.h"
-#include "lstm.h"
+#include "packed.h"
 #include "rows.h"
 
 namespace cellstate {
 namespace {
 
 using namespace nb::literals;
-using Name = std::optional<std::string>;
+using MaybeInput = std::optional<Input>;
+using MaybeOutput = std::optional<Output>;
 
-// The kernels of the named instruction set, or the best that this CPU runs.
-const Kernels& kernels_for(const Name& isa) {
-  const InstructionSets sets = instruction_sets();
-  const Kernels* best = nullptr;
-  std::string names;
-  for (size_t i = 0; i < sets.count; ++i) {
-    if (!sets.first[i].runs_here) continue;
-    best = sets.first[i].kernels;
-    if (isa == best->name) return *best;
-    names += (names.empty() ? "" : ", ") + std::string(best->name);
-  }
-  if (isa) {
-    refuse("isa must name instructions that this CPU runs (" + names + ")", "'" + *isa + "'",
-           "Leave isa out to use '" + std::string(best->name) + "'");
-  }
-  return *best;
-}
-
-// Weights in the layout of one instruction set, and the kernels that read them.
-class PackedWeights {
- public:
-  PackedWeights(const Kernels& kernels, size_t count, size_t terms)
-      : kernels_(kernels), count_(count), terms_(terms) {
-    const size_t floats = packed_size(count, terms, kernels.lanes);
-    storage_.reset(static_cast<float*>(
-        ::operator new[](floats * sizeof(float), std::align_val_t{packed_alignment})));
-  }
-
-  const Kernels& kernels() const { return kernels_; }
-  float* data() { return storage_.get(); }
-  Packed view() const { return {storage_.get(), count_, terms_}; }
-
- private:
-  struct Free {
-    void operator()(float* p) const {
-      ::operator delete[](p, std::align_val_t{packed_alignment});
-    }
-  };
-  const Kernels& kernels_;
-  size_t count_, terms_;
-  std::unique_ptr<float[], Free> storage_;
+// A cell's weights for the forward pass.
+template <class Real>
+struct PackedCell {
+  const Kernels<Real>& kernels;
+  size_t input_size, hidden_size, output_size;
+  PackedWeights<Real> weights, projection;  // without blocks where nothing projects
 };
 
-struct PackedLSTM {
-  size_t input_size, hidden_size;
-  PackedWeights weights;
+// The same weights, transposed, for the backward pass.
+template <class Real>
+struct PackedGradient {
+  const Kernels<Real>& kernels;
+  size_t input_size, hidden_size, output_size;
+  PackedWeights<Real> recurrent, input, projection;
+  bool projects;
 };
 
-void make_lstm(PackedLSTM* self, const Input& weight_ih, const Input& weight_hh,
-               const Input& bias, const Name& isa) {
+struct Sizes {
+  size_t input, hidden, output;
+};
+
+template <class Real>
+Sizes check_weights(const Input& weight_ih, const Input& weight_hh, const MaybeInput& weight_hr) {
   check_axes("weight_ih", weight_ih, 2);
   check_axes("weight_hh", weight_hh, 2);
-  const size_t I = weight_ih.shape(1), H = weight_hh.shape(1);
-  check("weight_ih", weight_ih, {4 * H, I});
-  check("weight_hh", weight_hh, {4 * H, H});
-  check("bias", bias, {4 * H});
-  const Kernels& kernels = kernels_for(isa);
-  PackedWeights weights(kernels, packed_block_count_lstm(H, kernels.lanes), I + H);
-  pack_lstm(data(weight_ih), data(weight_hh), data(bias), I, H, kernels.lanes, weights.data());
-  new (self) PackedLSTM{I, H, std::move(weights)};
+  if (weight_hr) check_axes("weight_hr", *weight_hr, 2);
+  const size_t I = weight_ih.shape(1), P = weight_hh.shape(1);
+  const size_t H = weight_hr ? weight_hr->shape(1) : P;
+  check<Real>("weight_ih", weight_ih, {4 * H, I});
+  check<Real>("weight_hh", weight_hh, {4 * H, P});
+  if (weight_hr) check<Real>("weight_hr", *weight_hr, {P, H});
+  return {I, H, P};
 }
 
-void run_lstm(const PackedLSTM& lstm, size_t steps, size_t batch, const Input& x, const Input& h0,
-              const Input& c0, const Output& h, const Output& c, int threads) {
-  const size_t H = lstm.hidden_size;
-  check("h", h0, {batch, H});
-  check("c", c0, {batch, H});
-  check("c_out", c, {batch, H});
+template <class Real>
+void make_cell(PackedCell<Real>* self, const Input& weight_ih, const Input& weight_hh,
+               const Input& bias, const MaybeInput& weight_hr, const Name& isa) {
+  const auto [I, H, P] = check_weights<Real>(weight_ih, weight_hh, weight_hr);
+  check<Real>("bias", bias, {4 * H});
+  const Kernels<Real>& kernels = kernels_for<Real>(isa);
+  const size_t lanes = kernels.lanes;
+  PackedWeights<Real> weights(cell_blocks(H, lanes), I + P, lanes);
+  pack_cell(data<Real>(weight_ih), data<Real>(weight_hh), data<Real>(bias), I, H, P, lanes,
+            weights.data());
+  auto projection = weight_hr ? PackedWeights<Real>::product(data<Real>(*weight_hr), nullptr, H, P, lanes)
+                              : PackedWeights<Real>(0, 0, lanes);
+  new (self) PackedCell<Real>{kernels, I, H, P, std::move(weights), std::move(projection)};
+}
+
+template <class Real>
+void make_gradient(PackedGradient<Real>* self, const Input& weight_ih, const Input& weight_hh,
+                   const MaybeInput& weight_hr, const Name& isa) {
+  const auto [I, H, P] = check_weights<Real>(weight_ih, weight_hh, weight_hr);
+  const Kernels<Real>& kernels = kernels_for<Real>(isa);
+  const size_t lanes = kernels.lanes;
+  const auto transposed = &PackedWeights<Real>::transposed;
+  new (self) PackedGradient<Real>{
+      kernels, I, H, P,
+      transposed(data<Real>(weight_hh), 4 * H, P, lanes),
+      transposed(data<Real>(weight_ih), 4 * H, I, lanes),
+      weight_hr ? transposed(data<Real>(*weight_hr), P, H, lanes) : PackedWeights<Real>(0, 0, lanes),
+      weight_hr.has_value()};
+}
+
+// What a call says of its steps, checked. Lengths are within 0 … T: the caller has seen to it.
+template <class Real>
+Steps<Real> steps_of(size_t steps, size_t batch, const Sizes& sizes, bool reverse,
+                     const MaybeInput& lengths, const MaybeInput& reset, const Real* start_h,
+                     const Real* start_c) {
+  if (lengths && !(lengths->dtype() == nb::dtype<int64_t>() && is_dense(*lengths) &&
+                   has_shape(*lengths, {batch}))) {
+    refuse("lengths must be dense int64 of shape " + text({batch}),
+           "shape " + text(shape_of(*lengths)), "Convert them");
+  }
+  for (size_t row = 0; lengths && row < batch; ++row) {
+    const int64_t length = data<int64_t>(*lengths)[row];
+    if (length < 0 || static_cast<size_t>(length) > steps) {
+      refuse("lengths must lie in 0 … " + std::to_string(steps), std::to_string(length),
+             "Correct them");
+    }
+  }
+  if (reset && !(reset->dtype() == nb::dtype<bool>() && is_dense(*reset) &&
+                 has_shape(*reset, {steps, batch}))) {
+    refuse("reset must be dense bool of shape " + text({steps, batch}),
+           "shape " + text(shape_of(*reset)), "Convert it");
+  }
+  return {steps,   batch, sizes.input, sizes.hidden, sizes.output, reverse, data<int64_t>(lengths),
+          data<uint8_t>(reset), start_h, start_c};
+}
+
+template <class Real>
+double work_of(const Steps<Real>& shape) {
+  return 4.0 * static_cast<double>(shape.steps * shape.batch * shape.hidden_size) *
+         static_cast<double>(shape.input_size + shape.output_size);
+}
+
+// Runs a kernel on all rows, dealt to threads, each with a workspace.
+template <class Call, class Bytes, class Kernel>
+void run_rows(const Call& call, int threads, Bytes bytes, Kernel kernel) {
+  const nb::gil_scoped_release release;
+  const size_t batch = call.shape.batch;
+  const size_t parts = parts_of(batch, threads, work_of(call.shape));
+  const auto dealt = deal_rows(batch, call.shape.lengths, parts);
+  std::vector<Aligned> workspaces;
+  for (const auto& rows : dealt) workspaces.emplace_back(bytes(call, rows.size()));
+  in_parallel(parts, [&](size_t part) {
+    kernel(call, Rows{dealt[part].data(), dealt[part].size()}, workspaces[part].get());
+  });
+}
+
+template <class Real>
+void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
+                  const Output& y, const MaybeOutput& h, const Output& c, bool reverse,
+                  const MaybeInput& lengths, const MaybeInput& reset, const MaybeInput& start_h,
+                  const MaybeInput& start_c, const MaybeOutput& gates, const MaybeOutput& cells,
+                  int threads) {
+  check_axes("x", x, 3);
+  const size_t T = x.shape(0), B = x.shape(1);
+  const size_t I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
+  check<Real>("x", x, {T, B, I});
+  check<Real>("h0", h0, {B, P});
+  check<Real>("c0", c0, {B, H});
+  const size_t y_stride = check_rows<Real>("y", y, T, B, P);
+  if (h) check<Real>("h", *h, {B, P});
+  check<Real>("c", c, {B, H});
+  if (start_h) check<Real>("start_h", *start_h, {P});
+  if (start_c) check<Real>("start_c", *start_c, {H});
+  if (gates) check<Real>("gates", *gates, {T, B, 4 * H});
+  if (cells) check<Real>("cells", *cells, {T, B, H});
+  check_threads(threads);
+  check_apart("y", y, "x", x);
+  check_apart("y", y, "h0", h0);
+  check_apart("y", y, "c0", c0);
+  check_apart("y", y, "c", c);
+  check_apart("c", c, "x", x);
+  check_apart("c", c, "h0", h0);
+  if (c.data() != c0.data()) check_apart("c", c, "c0", c0);
+
+  const std::vector<Real> zeros(reset ? std::max(H, P) : 0);
+  const Real* from_h = start_h ? data<Real>(*start_h) : zeros.data();
+  const Real* from_c = start_c ? data<Real>(*start_c) : zeros.data();
+  const Forward<Real> call{
+      cell.weights.view(),
+      cell.projection.view(),
+      steps_of<Real>(T, B, {I, H, P}, reverse, lengths, reset, from_h, from_c),
+      data<Real>(x), data<Real>(h0), data<Real>(c0), data<Real>(y), y_stride,
+      data<Real>(h), data<Real>(c), data<Real>(gates), data<Real>(cells)};
+  run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
+}
+
+// One step, for a caller that counts microseconds.
+template <class Real>
+void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
+               const Output& h, const Output& c, int threads) {
+  check_axes("x", x, 2);
+  const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
+  check<Real>("x", x, {B, I});
+  check<Real>("h", h0, {B, P});
+  check<Real>("c", c0, {B, H});
+  check<Real>("h_out", h, {B, P});
+  check<Real>("c_out", c, {B, H});
   check_threads(threads);
   check_apart("h_out", h, "x", x);
   check_apart("h_out", h, "h", h0);
@@ -96,37 +188,124 @@ void run_lstm(const PackedLSTM& lstm, size_t steps, size_t batch, const Input& x
   check_apart("c_out", c, "x", x);
   check_apart("c_out", c, "h", h0);
   if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
+  const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
+  run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
+                         data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
+                         nullptr, nullptr},
+           threads, cell.kernels.forward_bytes, cell.kernels.forward);
+}
 
-  const LSTMCall call{
-      lstm.weights.view(), steps,    batch,    lstm.input_size, H, data(x),
-      data(h0),            data(c0), data(h), data(c)};
-  const auto kernel = lstm.weights.kernels().lstm;
+template <class Real>
+void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Input& gates,
+                   const Input& cells, const Input& dy, const Input& dh_n, const Input& dc_n,
+                   const Output& dsums, const Output& dh0, const Output& dc0,
+                   const MaybeOutput& dh, bool reverse, const MaybeInput& lengths,
+                   const MaybeInput& reset, const MaybeInput& start_c,
+                   const MaybeOutput& dstart_h, const MaybeOutput& dstart_c,
+                   const MaybeInput& dgates, const MaybeInput& dcells, int threads) {
+  check_axes("gates", gates, 3);
+  const size_t T = gates.shape(0), B = gates.shape(1);
+  const size_t I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
+  check<Real>("gates", gates, {T, B, 4 * H});
+  check<Real>("cells", cells, {T, B, H});
+  check<Real>("c0", c0, {B, H});
+  const size_t dy_stride = check_rows<Real>("dy", dy, T, B, P);
+  check<Real>("dh_n", dh_n, {B, P});
+  check<Real>("dc_n", dc_n, {B, H});
+  check<Real>("dsums", dsums, {T, B, 4 * H});
+  check<Real>("dh0", dh0, {B, P});
+  check<Real>("dc0", dc0, {B, H});
+  if (dh.has_value() != cell.projects) {
+    refuse("dh must be given where the cell projects, and there alone",
+           dh ? "one" : "none", "Pass it for a cell with weight_hr");
+  }
+  if (dh) check<Real>("dh", *dh, {T, B, P});
+  if (reset.has_value() != dstart_h.has_value() || reset.has_value() != dstart_c.has_value()) {
+    refuse("dstart_h and dstart_c must be given with reset, and with it alone", "another mix",
+           "Pass all three or none");
+  }
+  if (dstart_h) check<Real>("dstart_h", *dstart_h, {B, P});
+  if (dstart_c) check<Real>("dstart_c", *dstart_c, {B, H});
+  if (start_c) check<Real>("start_c", *start_c, {H});
+  if (dgates) check<Real>("dgates", *dgates, {T, B, 4 * H});
+  if (dcells) check<Real>("dcells", *dcells, {T, B, H});
+  check_threads(threads);
+
+  const std::vector<Real> zeros(std::max(4 * H, P));
+  const Real* from_c = start_c ? data<Real>(*start_c) : zeros.data();
+  const Backward<Real> call{
+      cell.recurrent.view(),
+      cell.projection.view(),
+      steps_of<Real>(T, B, {I, H, P}, reverse, lengths, reset, nullptr, from_c),
+      data<Real>(c0), data<Real>(gates), data<Real>(cells), data<Real>(dy), dy_stride,
+      data<Real>(dh_n), data<Real>(dc_n), data<Real>(dgates), data<Real>(dcells), zeros.data(),
+      data<Real>(dsums), data<Real>(dh), data<Real>(dh0), data<Real>(dc0), data<Real>(dstart_h),
+      data<Real>(dstart_c)};
+  run_rows(call, threads, cell.kernels.backward_bytes, cell.kernels.backward);
+}
+
+template <class Real>
+void run_product(const Kernels<Real>& kernels, const Product<Real>& call, size_t batch,
+                 int threads) {
   const nb::gil_scoped_release release;
-  over_rows(batch, threads, [&](size_t first, size_t last) { kernel(call, first, last); });
+  const size_t parts = parts_of(batch, threads, static_cast<double>(batch * call.inputs) *
+                                                    static_cast<double>(call.outputs));
+  in_parallel(parts, [&](size_t part) {
+    kernels.product(call, batch * part / parts, batch * (part + 1) / parts);
+  });
 }
 
-void lstm_step(const PackedLSTM& lstm, const Input& x, const Input& h, const Input& c,
-               const Output& h_out, const Output& c_out, int threads) {
-  check_axes("x", x, 2);
-  const size_t batch = x.shape(0);
-  check("x", x, {batch, lstm.input_size});
-  check("h_out", h_out, {batch, lstm.hidden_size});
-  run_lstm(lstm, 1, batch, x, h, c, h_out, c_out, threads);
+// dx = dsums W_ih, row by row.
+template <class Real>
+void input_gradient(const PackedGradient<Real>& cell, const Input& dsums, const Output& dx,
+                    int threads) {
+  check_axes("dsums", dsums, 2);
+  const size_t rows = dsums.shape(0), G = 4 * cell.hidden_size;
+  check<Real>("dsums", dsums, {rows, G});
+  check<Real>("dx", dx, {rows, cell.input_size});
+  check_threads(threads);
+  check_apart("dx", dx, "dsums", dsums);
+  run_product(cell.kernels,
+              Product<Real>{cell.input.view(), G, cell.input_size, Activation::identity,
+                            data<Real>(dsums), data<Real>(dx)},
+              rows, threads);
 }
 
-void lstm_sequence(const PackedLSTM& lstm, const Input& x, const Input& h, const Input& c,
-                   const Output& h_out, const Output& c_out, int threads) {
-  check_axes("x", x, 3);
-  const size_t steps = x.shape(0), batch = x.shape(1);
-  check("x", x, {steps, batch, lstm.input_size});
-  check("h_out", h_out, {steps, batch, lstm.hidden_size});
-  run_lstm(lstm, steps, batch, x, h, c, h_out, c_out, threads);
+// c += aᵀ b: rows of c are shared by threads, so that their number changes no bit.
+template <class Real>
+void run_accumulate(const Input& a, const Input& b, const Output& c, const MaybeOutput& sums,
+                    int threads) {
+  check_axes("b", b, 2);
+  const size_t K = a.shape(0), M = a.shape(1), N = b.shape(1);
+  check<Real>("a", a, {K, M});
+  check<Real>("b", b, {K, N});
+  check<Real>("c", c, {M, N});
+  if (sums) check<Real>("sums", *sums, {M});
+  check_threads(threads);
+  check_apart("c", c, "a", a);
+  check_apart("c", c, "b", b);
+  const Kernels<Real>& kernels = kernels_for<Real>({});
+  const Accumulate<Real> call{K, M, N, data<Real>(a), data<Real>(b), data<Real>(c),
+                              data<Real>(sums)};
+  const nb::gil_scoped_release release;
+  const size_t parts = parts_of(M, threads, static_cast<double>(K * M) * static_cast<double>(N));
+  in_parallel(parts, [&](size_t part) {
+    kernels.accumulate(call, M * part / parts, M * (part + 1) / parts);
+  });
+}
+
+void accumulate(const Input& a, const Input& b, const Output& c, const MaybeOutput& sums,
+                int threads) {
+  check_axes("a", a, 2);
+  if (a.dtype() == nb::dtype<double>()) return run_accumulate<double>(a, b, c, sums, threads);
+  run_accumulate<float>(a, b, c, sums, threads);
 }
 
 struct PackedLinear {
+  const Kernels<float>& kernels;
   size_t inputs, outputs;
   Activation activation;
-  PackedWeights weights;
+  PackedWeights<float> weights;
 };
 
 Activation activation_named(const std::string& name) {
@@ -141,80 +320,124 @@ void make_linear(PackedLinear* self, const Input& weight, const Input& bias,
                  const std::string& activation, const Name& isa) {
   check_axes("weight", weight, 2);
   const size_t O = weight.shape(0), I = weight.shape(1);
-  check("weight", weight, {O, I});
-  check("bias", bias, {O});
-  const Kernels& kernels = kernels_for(isa);
-  PackedWeights weights(kernels, packed_block_count_linear(O, kernels.lanes), I);
-  pack_linear(data(weight), data(bias), I, O, kernels.lanes, weights.data());
-  new (self) PackedLinear{I, O, activation_named(activation), std::move(weights)};
+  check<float>("weight", weight, {O, I});
+  check<float>("bias", bias, {O});
+  const Kernels<float>& kernels = kernels_for<float>(isa);
+  new (self) PackedLinear{kernels, I, O, activation_named(activation),
+                          PackedWeights<float>::product(data<float>(weight), data<float>(bias), I,
+                                                        O, kernels.lanes)};
 }
 
 void linear(const PackedLinear& layer, const Input& x, const Output& y, int threads) {
   check_axes("x", x, 2);
   const size_t batch = x.shape(0);
-  check("x", x, {batch, layer.inputs});
-  check("y", y, {batch, layer.outputs});
+  check<float>("x", x, {batch, layer.inputs});
+  check<float>("y", y, {batch, layer.outputs});
   check_threads(threads);
   check_apart("y", y, "x", x);
-  const LinearCall call{layer.weights.view(), batch,   layer.inputs, layer.outputs,
-                        layer.activation,     data(x), data(y)};
-  const auto kernel = layer.weights.kernels().linear;
-  const nb::gil_scoped_release release;
-  over_rows(batch, threads, [&](size_t first, size_t last) { kernel(call, first, last); });
+  run_product(layer.kernels,
+              Product<float>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
+                             data<float>(x), data<float>(y)},
+              batch, threads);
 }
 
-void elementwise(const std::string& function, const Input& x, const Output& y, const Name& isa) {
-  check_axes("x", x, 1);
-  check("x", x, {x.shape(0)});
-  check("y", y, {x.shape(0)});
-  const Kernels& kernels = kernels_for(isa);
-  const Elementwise kernel = function == "exp"       ? kernels.exp
-                             : function == "sigmoid" ? kernels.sigmoid
-                             : function == "tanh"    ? kernels.tanh
-                                                     : nullptr;
+template <class Real>
+void run_elementwise(const std::string& function, const Input& x, const Output& y,
+                     const Name& isa) {
+  check<Real>("x", x, {x.shape(0)});
+  check<Real>("y", y, {x.shape(0)});
+  const Kernels<Real>& kernels = kernels_for<Real>(isa);
+  const Elementwise<Real> kernel = function == "exp"       ? kernels.exp
+                                   : function == "sigmoid" ? kernels.sigmoid
+                                   : function == "tanh"    ? kernels.tanh
+                                                           : nullptr;
   if (!kernel) {
     refuse("function must be 'exp', 'sigmoid' or 'tanh'", "'" + function + "'",
            "Choose one of the three");
   }
-  kernel(data(x), data(y), x.shape(0));
+  kernel(data<Real>(x), data<Real>(y), x.shape(0));
+}
+
+void elementwise(const std::string& function, const Input& x, const Output& y, const Name& isa) {
+  check_axes("x", x, 1);
+  if (x.dtype() == nb::dtype<double>()) return run_elementwise<double>(function, x, y, isa);
+  run_elementwise<float>(function, x, y, isa);
+}
+
+// A number that tells one state of some memory from another by a sample of it. The pieces are
+// addresses and bytes: the caller holds what they belong to, and counts microseconds.
+uint64_t digest(const std::vector<std::pair<uintptr_t, size_t>>& pieces) {
+  constexpr size_t samples = 64;
+  uint64_t hash = 14695981039346656037u;  // FNV-1a
+  for (const auto& [address, bytes] : pieces) {
+    const auto* from = reinterpret_cast<const char*>(address);
+    const size_t words = bytes / sizeof(uint32_t), step = words > samples ? words / samples : 1;
+    for (size_t word = 0; word < words; word += step) {
+      uint32_t value;
+      memcpy(&value, from + word * sizeof value, sizeof value);
+      hash = (hash ^ value) * 1099511628211u;
+    }
+  }
+  return hash;
 }
 
 std::vector<std::pair<std::string, bool>> isas() {
   std::vector<std::pair<std::string, bool>> out;
   const InstructionSets sets = instruction_sets();
   for (size_t i = 0; i < sets.count; ++i) {
-    out.emplace_back(sets.first[i].kernels->name, sets.first[i].runs_here);
+    out.emplace_back(sets.first[i].f32->isa, sets.first[i].runs_here);
   }
   return out;
+}
+
+// The classes and functions of one type.
+template <class Real>
+void define(nb::module_& m, const char* cell, const char* gradient) {
+  using Cell = PackedCell<Real>;
+  using Gradient = PackedGradient<Real>;
+  nb::class_<Cell>(m, cell)
+      .def("__init__", &make_cell<Real>, "weight_ih"_a, "weight_hh"_a, "bias"_a,
+           "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none())
+      .def_prop_ro("isa", [](const Cell& p) { return p.kernels.isa; })
+      .def_ro("input_size", &Cell::input_size)
+      .def_ro("hidden_size", &Cell::hidden_size)
+      .def_ro("output_size", &Cell::output_size);
+  nb::class_<Gradient>(m, gradient)
+      .def("__init__", &make_gradient<Real>, "weight_ih"_a, "weight_hh"_a,
+           "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none())
+      .def_prop_ro("isa", [](const Gradient& p) { return p.kernels.isa; });
+  m.def("lstm_forward", &lstm_forward<Real>, "packed"_a, "x"_a, "h0"_a, "c0"_a, "y"_a,
+        "h"_a.none(), "c"_a, nb::kw_only(), "reverse"_a = false, "lengths"_a = nb::none(),
+        "reset"_a = nb::none(), "start_h"_a = nb::none(), "start_c"_a = nb::none(),
+        "gates"_a = nb::none(), "cells"_a = nb::none(), "threads"_a = 1);
+  m.def("lstm_step", &lstm_step<Real>, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
+        "threads"_a = 1);
+  m.def("lstm_backward", &lstm_backward<Real>, "packed"_a, "c0"_a, "gates"_a, "cells"_a, "dy"_a,
+        "dh_n"_a, "dc_n"_a, "dsums"_a, "dh0"_a, "dc0"_a, "dh"_a = nb::none(), nb::kw_only(),
+        "reverse"_a = false, "lengths"_a = nb::none(), "reset"_a = nb::none(),
+        "start_c"_a = nb::none(), "dstart_h"_a = nb::none(), "dstart_c"_a = nb::none(),
+        "dgates"_a = nb::none(), "dcells"_a = nb::none(), "threads"_a = 1);
+  m.def("input_gradient", &input_gradient<Real>, "packed"_a, "dsums"_a, "dx"_a, "threads"_a = 1);
 }
 
 }  // namespace
 
 NB_MODULE(_native, m) {
-  m.doc() = "The recurrence's kernels. Every array is dense float32; see csrc/lstm.h.";
-
-  m.def("isa", [] { return kernels_for({}).name; });
+  m.doc() = "The recurrence's kernels; see csrc/lstm.h.";
+  m.def("isa", [] { return kernels_for<float>({}).isa; });
   m.def("isas", &isas);
-
-  nb::class_<PackedLSTM>(m, "PackedLSTM")
-      .def("__init__", &make_lstm, "weight_ih"_a, "weight_hh"_a, "bias"_a, nb::kw_only(),
-           "isa"_a = nb::none())
-      .def_prop_ro("isa", [](const PackedLSTM& p) { return p.weights.kernels().name; })
-      .def_ro("input_size", &PackedLSTM::input_size)
-      .def_ro("hidden_size", &PackedLSTM::hidden_size);
-  m.def("lstm_step", &lstm_step, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
+  m.def("digest", &digest, "arrays"_a);
+  m.def("accumulate", &accumulate, "a"_a, "b"_a, "c"_a, "sums"_a = nb::none(),
         "threads"_a = 1);
-  m.def("lstm_sequence", &lstm_sequence, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
-        "threads"_a = 1);
-
+  define<float>(m, "PackedLSTM", "PackedGradient");
+  define<double>(m, "PackedLSTM64", "PackedGradient64");
   nb::class_<PackedLinear>(m, "PackedLinear")
       .def("__init__", &make_linear, "weight"_a, "bias"_a, "activation"_a = "identity",
            nb::kw_only(), "isa"_a = nb::none())
-      .def_prop_ro("isa", [](const PackedLinear& p) { return p.weights.kernels().name; })
+      .def_prop_ro("isa", [](const PackedLinear& p) { return p.kernels.isa; })
       .def_ro("inputs", &PackedLinear::inputs)
       .def_ro("outputs", &PackedLinear::outputs);
   m.def("linear", &linear, "packed"_a, "x"_a, "y"_a, "threads"_a = 1);
-
   m.def("elementwise", &elementwise, "function"_a, "x"_a, "y"_a, nb::kw_only(),
         "isa"_a = nb::none());
 }

@@ -2,83 +2,152 @@
 //
 // Equations, for one row of the batch and one step (gate order i, f, g, o as in torch.nn.LSTM):
 //
-//   i = sigmoid(W_i [x, h] + b_i)    f = sigmoid(W_f [x, h] + b_f)
-//   g = tanh   (W_g [x, h] + b_g)    o = sigmoid(W_o [x, h] + b_o)
-//   c' = f c + i g                   h' = o tanh(c')
+//   i = sigmoid(W_i [x, h] + b_i)    f = sigmoid(W_f [x, h] + b_f)                          (1, 2)
+//   g = tanh   (W_g [x, h] + b_g)    o = sigmoid(W_o [x, h] + b_o)                          (3, 4)
+//   c' = f c + i g                                                                             (5)
+//   h' = W_hr (o tanh(c'))           W_hr = 1 where there is no projection                     (6)
 //
 // Promises
 //   * Buffers belong to the caller and are borrowed for the length of one call. Nothing here
 //     allocates, throws, keeps a pointer, or touches a byte outside the shapes below.
-//   * Every array is row-major, float32 and dense; it needs no alignment beyond a float's.
-//     Packed weights alone are aligned, to `packed_alignment` bytes.
+//   * Every array is row-major and dense but where a stride is named; it needs no alignment beyond
+//     its element's. Packed weights and workspaces alone are aligned, to `alignment` bytes.
 //   * A row's result is the same bits whatever other rows are in the call, however the rows are
 //     split over calls, and however many threads run them: each sum is taken in one fixed order,
-//     the bias, then x, then h, in runs of 32 terms that each start from zero. A NaN stays in
+//     the bias, then x, then h, in runs of 64 terms that each start from zero. A NaN stays in
 //     its row. Results do differ, within rounding, between instruction sets.
 //
-// This header and step.cpp include C headers only. step.cpp is compiled once per instruction set,
-// and an inline function of the C++ library compiled there could be the copy that the linker keeps
-// for everyone; a CPU without those instructions would then run it.
+// This header and the kernels include C headers only. The kernels are compiled once per
+// instruction set, and an inline function of the C++ library compiled there could be the copy that
+// the linker keeps for everyone; a CPU without those instructions would then run it.
 
 #ifndef CELLSTATE_LSTM_H
 #define CELLSTATE_LSTM_H
 
 #include <stddef.h>
+#include <stdint.h>
 
 namespace cellstate {
 
-constexpr size_t packed_alignment = 64;
+constexpr size_t alignment = 64;
 
-// Four vectors share each term of a sum: the four gates of `lanes` hidden units in an LSTM, or
-// 4 * lanes neighbouring outputs in a linear layer.
+// Four vectors share each term of a sum: the four gates of `lanes` hidden units in a cell, or
+// 4 * lanes neighbouring outputs in a product.
 constexpr size_t vectors_per_block = 4;
 
-// Packed weights are blocks of (1 + terms) * 4 * lanes floats: first the bias, then the weights of
-// each term. Units beyond the last are zero.
+// Packed weights are blocks of (1 + terms) * 4 * lanes numbers: first the bias, then the weights
+// of each term. Units beyond the last are zero.
+template <class Real>
 struct Packed {
-  const float* blocks;
-  size_t count;  // how many blocks
-  size_t terms;  // length of a sum without the bias: I + H, or I
+  const Real* blocks = nullptr;
+  size_t count = 0;  // how many blocks
+  size_t terms = 0;  // length of a sum without the bias: I + P for a cell
 };
 
-// T steps of B rows. `h` receives every step's hidden state, so for one step it is h'.
-struct LSTMCall {
-  Packed weights;
-  size_t steps, batch, input_size, hidden_size;  // T, B, I, H
-  const float* x;                                // (T, B, I)
-  const float* h0;                               // (B, H)
-  const float* c0;                               // (B, H), may be the same array as c
-  float* h;                                      // (T, B, H), apart from all others
-  float* c;                                      // (B, H), the last step's cell state
+// What the steps of one cell are: T, B, I, H and P (H where nothing projects), the direction, the
+// rows' lengths, and where their state starts anew.
+template <class Real>
+struct Steps {
+  size_t steps, batch, input_size, hidden_size, output_size;
+  bool reverse;            // from the last valid step to the first
+  const int64_t* lengths;  // (B,) valid steps of each row, or null: all of them
+  const uint8_t* reset;    // (T, B) marks before which steps the state starts anew, or null
+  const Real* start_h;     // (P,) what h becomes there
+  const Real* start_c;     // (H,)
+};
+
+// Rows that one call runs, by number, those with more valid steps first.
+struct Rows {
+  const size_t* numbers;
+  size_t count;
+};
+
+// T steps of a cell. In the padding y, gates and cells become zero.
+template <class Real>
+struct Forward {
+  Packed<Real> weights;     // I + P terms
+  Packed<Real> projection;  // H terms, P outputs; no blocks without a projection
+  Steps<Real> shape;
+  const Real* x;    // (T, B, I)
+  const Real* h0;   // (B, P)
+  const Real* c0;   // (B, H), may be the same array as c
+  Real* y;          // (T, B, P), apart from all others
+  size_t y_stride;  // from one row of y to the next
+  Real* h;          // (B, P) after the last valid step, or null
+  Real* c;          // (B, H)
+  Real* gates;      // (T, B, 4H) activations, or null
+  Real* cells;      // (T, B, H) cell states, or null
+};
+
+// The gradient of the same steps, from the last to the first.
+template <class Real>
+struct Backward {
+  Packed<Real> recurrent;   // W_hh transposed: 4H terms, P outputs
+  Packed<Real> projection;  // W_hr transposed: P terms, H outputs
+  Steps<Real> shape;
+  const Real* c0;        // (B, H)
+  const Real* gates;     // as the forward pass wrote them
+  const Real* cells;     //
+  const Real* dy;        // (T, B, P)
+  size_t dy_stride;      // from one row of dy to the next
+  const Real* dh_n;      // (B, P)
+  const Real* dc_n;      // (B, H)
+  const Real* dgates;    // (T, B, 4H) with respect to the activations themselves, or null
+  const Real* dcells;    // (T, B, H) with respect to the cell states themselves, or null
+  const Real* zeros;     // max(4H, P) zeros
+  Real* dsums;           // (T, B, 4H) with respect to the gates before activation
+  Real* dh;              // (T, B, P) with respect to every h, where something projects; else null
+  Real* dh0;             // (B, P)
+  Real* dc0;             // (B, H)
+  Real* dstart_h;        // (B, P) with respect to start_h, a row's share; null without reset
+  Real* dstart_c;        // (B, H)
 };
 
 enum class Activation { identity, relu, tanh };
 
 // y = activation(x Wᵀ + b), row by row.
-struct LinearCall {
-  Packed weights;
-  size_t batch, inputs, outputs;  // B, I, O
+template <class Real>
+struct Product {
+  Packed<Real> weights;
+  size_t inputs, outputs;  // I, O
   Activation activation;
-  const float* x;  // (B, I)
-  float* y;        // (B, O), apart from x
+  const Real* x;  // (B, I)
+  Real* y;        // (B, O), apart from x
+};
+
+// c += aᵀ b, where rows of a and b belong together.
+template <class Real>
+struct Accumulate {
+  size_t terms, rows, columns;  // K, M, N
+  const Real* a;                // (K, M)
+  const Real* b;                // (K, N)
+  Real* c;                      // (M, N), apart from both
+  Real* sums;                   // (M,) to which the sum of a's rows is added, or null
 };
 
 // y = f(x), entry by entry; x and y may be the same array.
-using Elementwise = void (*)(const float* x, float* y, size_t count);
+template <class Real>
+using Elementwise = void (*)(const Real* x, Real* y, size_t count);
 
-// All that is compiled for one instruction set. Rows [first, last) of the call are computed;
-// ranges that do not overlap may run at the same time.
+// All that is compiled for one instruction set and one type. Calls on rows that do not overlap may
+// run at the same time, each with a workspace of its own.
+template <class Real>
 struct Kernels {
-  const char* name;
-  size_t lanes;  // floats in a vector, which decides how weights are packed
-  void (*lstm)(const LSTMCall& call, size_t first, size_t last);
-  void (*linear)(const LinearCall& call, size_t first, size_t last);
-  Elementwise exp, sigmoid, tanh;
+  const char* isa;
+  size_t lanes;  // numbers in a vector, which decides how weights are packed
+  size_t (*forward_bytes)(const Forward<Real>& call, size_t rows);  // of workspace
+  void (*forward)(const Forward<Real>& call, Rows rows, void* workspace);
+  size_t (*backward_bytes)(const Backward<Real>& call, size_t rows);
+  void (*backward)(const Backward<Real>& call, Rows rows, void* workspace);
+  void (*product)(const Product<Real>& call, size_t first, size_t last);     // rows of x
+  void (*accumulate)(const Accumulate<Real>& call, size_t first, size_t last);  // rows of c
+  Elementwise<Real> exp, sigmoid, tanh;
 };
 
 // One instruction set that this build contains, and whether this CPU has it.
 struct InstructionSet {
-  const Kernels* kernels;
+  const Kernels<float>* f32;
+  const Kernels<double>* f64;
   bool runs_here;
 };
 
@@ -89,19 +158,34 @@ struct InstructionSets {
 };
 InstructionSets instruction_sets();
 
-// How many floats the packed form of `units` units (LSTM) or outputs (linear) takes.
-size_t packed_block_count_lstm(size_t hidden_size, size_t lanes);
-size_t packed_block_count_linear(size_t outputs, size_t lanes);
-size_t packed_size(size_t block_count, size_t terms, size_t lanes);
+inline size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 
-// Fill `packed` (packed_size floats, aligned) from torch's layout: weight_ih (4H, I),
-// weight_hh (4H, H), bias (4H,), gates one after the other.
-void pack_lstm(const float* weight_ih, const float* weight_hh, const float* bias,
-               size_t input_size, size_t hidden_size, size_t lanes, float* packed);
+// How many blocks the units of a cell, or the outputs of a product, fill.
+inline size_t cell_blocks(size_t hidden_size, size_t lanes) { return divide_up(hidden_size, lanes); }
+inline size_t product_blocks(size_t outputs, size_t lanes) {
+  return divide_up(outputs, vectors_per_block * lanes);
+}
 
-// Fill `packed` from weight (O, I) and bias (O,).
-void pack_linear(const float* weight, const float* bias, size_t inputs, size_t outputs,
-                 size_t lanes, float* packed);
+// How many numbers a packed form takes.
+inline size_t packed_size(size_t blocks, size_t terms, size_t lanes) {
+  return blocks * (terms + 1) * vectors_per_block * lanes;
+}
+
+// Fill `packed` (packed_size numbers, aligned) from torch's layout: weight_ih (4H, I), weight_hh
+// (4H, P), bias (4H,), gates one after the other.
+template <class Real>
+void pack_cell(const Real* weight_ih, const Real* weight_hh, const Real* bias, size_t input_size,
+               size_t hidden_size, size_t output_size, size_t lanes, Real* packed);
+
+// Fill `packed` for y = x Wᵀ + b from weight (O, I) and bias (O,) or null.
+template <class Real>
+void pack_product(const Real* weight, const Real* bias, size_t inputs, size_t outputs,
+                  size_t lanes, Real* packed);
+
+// Fill `packed` for y = x W from weight (I, O).
+template <class Real>
+void pack_transposed(const Real* weight, size_t inputs, size_t outputs, size_t lanes,
+                     Real* packed);
 
 }  // namespace cellstate
 

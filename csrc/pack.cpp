@@ -8,67 +8,82 @@ namespace cellstate {
 
 namespace {
 
-size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
+// One lane of one vector of one block: where its terms stand, a block's width apart.
+template <class Real>
+struct Lane {
+  Real* first;
+  size_t width;
 
-// Where a packed array keeps one weight: term 0 of a block is the bias.
-struct Destination {
-  float* packed;
-  size_t terms, lanes;
+  Lane(Real* packed, size_t terms, size_t lanes, size_t block, size_t v, size_t lane)
+      : first(packed + block * (terms + 1) * vectors_per_block * lanes + v * lanes + lane),
+        width(vectors_per_block * lanes) {}
 
-  float* at(size_t block, size_t term, size_t v, size_t lane) const {
-    const size_t width = vectors_per_block * lanes;
-    return packed + (block * (terms + 1) + term) * width + v * lanes + lane;
-  }
-
-  // Spreads one row of a weight matrix over terms first_term, first_term + 1, ...
-  void put(size_t block, size_t v, size_t lane, size_t first_term, const float* row,
-           size_t count) const {
-    for (size_t k = 0; k < count; ++k) *at(block, first_term + k, v, lane) = row[k];
-  }
+  void put(size_t term, Real value) { first[term * width] = value; }
 };
+
+// Terms are copied in stretches of a cache line, so that all rows of a block's weights stay in the
+// nearest cache while its lines are filled.
+constexpr size_t stretch = 16;
 
 }  // namespace
 
-size_t packed_block_count_lstm(size_t hidden_size, size_t lanes) {
-  return divide_up(hidden_size, lanes);
+template <class Real>
+void pack_cell(const Real* weight_ih, const Real* weight_hh, const Real* bias, size_t input_size,
+               size_t hidden_size, size_t output_size, size_t lanes, Real* packed) {
+  const size_t terms = input_size + output_size, blocks = cell_blocks(hidden_size, lanes);
+  const size_t parts = vectors_per_block * lanes;
+  for (size_t block = 0; block < blocks; ++block) {
+    const auto copy = [&](const Real* weight, size_t count, size_t after) {
+      for (size_t from = 0; from < count; from += stretch) {
+        const size_t to = from + stretch < count ? from + stretch : count;
+        for (size_t part = 0; part < parts; ++part) {
+          const size_t gate = part / lanes, lane = part % lanes, unit = block * lanes + lane;
+          Lane<Real> out(packed, terms, lanes, block, gate, lane);
+          const Real* row = weight + (gate * hidden_size + unit) * count;
+          for (size_t k = from; k < to; ++k) out.put(after + k, unit < hidden_size ? row[k] : Real(0));
+        }
+      }
+    };
+    copy(bias, 1, 0);
+    copy(weight_ih, input_size, 1);
+    copy(weight_hh, output_size, 1 + input_size);
+  }
 }
 
-size_t packed_block_count_linear(size_t outputs, size_t lanes) {
-  return divide_up(outputs, vectors_per_block * lanes);
+template <class Real>
+void pack_product(const Real* weight, const Real* bias, size_t inputs, size_t outputs,
+                  size_t lanes, Real* packed) {
+  const size_t parts = vectors_per_block * lanes;
+  for (size_t part = 0; part < product_blocks(outputs, lanes) * parts; ++part) {
+    const bool used = part < outputs;
+    Lane<Real> out(packed, inputs, lanes, part / parts, part / lanes % vectors_per_block,
+                   part % lanes);
+    out.put(0, used && bias ? bias[part] : Real(0));
+    for (size_t k = 0; k < inputs; ++k) out.put(1 + k, used ? weight[part * inputs + k] : Real(0));
+  }
 }
 
-size_t packed_size(size_t block_count, size_t terms, size_t lanes) {
-  return block_count * (terms + 1) * vectors_per_block * lanes;
-}
-
-void pack_lstm(const float* weight_ih, const float* weight_hh, const float* bias,
-               size_t input_size, size_t hidden_size, size_t lanes, float* packed) {
-  const size_t terms = input_size + hidden_size;
-  const size_t blocks = packed_block_count_lstm(hidden_size, lanes);
-  memset(packed, 0, packed_size(blocks, terms, lanes) * sizeof(float));
-  const Destination to{packed, terms, lanes};
-  for (size_t gate = 0; gate < vectors_per_block; ++gate) {
-    for (size_t unit = 0; unit < hidden_size; ++unit) {
-      const size_t row = gate * hidden_size + unit;
-      const size_t block = unit / lanes, lane = unit % lanes;
-      to.put(block, gate, lane, 0, bias + row, 1);
-      to.put(block, gate, lane, 1, weight_ih + row * input_size, input_size);
-      to.put(block, gate, lane, 1 + input_size, weight_hh + row * hidden_size, hidden_size);
+template <class Real>
+void pack_transposed(const Real* weight, size_t inputs, size_t outputs, size_t lanes,
+                     Real* packed) {
+  const size_t width = vectors_per_block * lanes;
+  for (size_t block = 0; block < product_blocks(outputs, lanes); ++block) {
+    const size_t left = outputs - block * width, used = left < width ? left : width;
+    memset(packed, 0, width * sizeof(Real));  // no bias
+    packed += width;
+    for (size_t k = 0; k < inputs; ++k, packed += width) {
+      memcpy(packed, weight + k * outputs + block * width, used * sizeof(Real));
+      memset(packed + used, 0, (width - used) * sizeof(Real));
     }
   }
 }
 
-void pack_linear(const float* weight, const float* bias, size_t inputs, size_t outputs,
-                 size_t lanes, float* packed) {
-  const size_t blocks = packed_block_count_linear(outputs, lanes);
-  memset(packed, 0, packed_size(blocks, inputs, lanes) * sizeof(float));
-  const Destination to{packed, inputs, lanes};
-  for (size_t output = 0; output < outputs; ++output) {
-    const size_t block = output / (vectors_per_block * lanes);
-    const size_t v = output / lanes % vectors_per_block, lane = output % lanes;
-    to.put(block, v, lane, 0, bias + output, 1);
-    to.put(block, v, lane, 1, weight + output * inputs, inputs);
-  }
-}
+#define CELLSTATE_PACKING(Real)                                                                  \
+  template void pack_cell(const Real*, const Real*, const Real*, size_t, size_t, size_t, size_t, \
+                          Real*);                                                                \
+  template void pack_product(const Real*, const Real*, size_t, size_t, size_t, Real*);           \
+  template void pack_transposed(const Real*, size_t, size_t, size_t, Real*);
+CELLSTATE_PACKING(float)
+CELLSTATE_PACKING(double)
 
 }  // namespace cellstate

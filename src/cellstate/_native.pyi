@@ -1,9 +1,11 @@
-"""The recurrence's kernels, compiled from csrc/. Every array is dense float32; see csrc/lstm.h."""
+"""The recurrence's kernels, compiled from csrc/; see csrc/lstm.h."""
 
 import numpy as np
 from numpy.typing import NDArray
 
 _Floats = NDArray[np.float32]
+_Doubles = NDArray[np.float64]
+_Real = NDArray[np.float32] | NDArray[np.float64]
 
 def isa() -> str:
     """Name the instruction set in use: the best one that this CPU runs."""
@@ -12,9 +14,10 @@ def isas() -> list[tuple[str, bool]]:
     """List the instruction sets in this build, the simplest first, and whether they run here."""
 
 class PackedLSTM:
-    """One LSTM layer's weights in the layout of one instruction set.
+    """One cell's float32 weights in the layout of one instruction set.
 
-    `weight_ih` is (4H, I), `weight_hh` (4H, H) and `bias` (4H,), gates in the order i, f, g, o.
+    `weight_ih` is (4H, I), `weight_hh` (4H, P), `bias` (4H,), gates in the order i, f, g, o, and
+    `weight_hr` (P, H), or None where P = H.
     """
 
     def __init__(
@@ -22,6 +25,7 @@ class PackedLSTM:
         weight_ih: _Floats,
         weight_hh: _Floats,
         bias: _Floats,
+        weight_hr: _Floats | None = None,
         *,
         isa: str | None = None,
     ) -> None: ...
@@ -31,28 +35,132 @@ class PackedLSTM:
     def input_size(self) -> int: ...
     @property
     def hidden_size(self) -> int: ...
+    @property
+    def output_size(self) -> int: ...
+
+class PackedLSTM64:
+    """One cell's float64 weights in the layout of one instruction set.
+
+    `weight_ih` is (4H, I), `weight_hh` (4H, P), `bias` (4H,), gates in the order i, f, g, o, and
+    `weight_hr` (P, H), or None where P = H.
+    """
+
+    def __init__(
+        self,
+        weight_ih: _Doubles,
+        weight_hh: _Doubles,
+        bias: _Doubles,
+        weight_hr: _Doubles | None = None,
+        *,
+        isa: str | None = None,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+    @property
+    def input_size(self) -> int: ...
+    @property
+    def hidden_size(self) -> int: ...
+    @property
+    def output_size(self) -> int: ...
+
+class PackedGradient:
+    """The same weights, transposed, for the backward pass."""
+
+    def __init__(
+        self,
+        weight_ih: _Floats,
+        weight_hh: _Floats,
+        weight_hr: _Floats | None = None,
+        *,
+        isa: str | None = None,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+
+class PackedGradient64:
+    """The same weights, transposed, for the backward pass."""
+
+    def __init__(
+        self,
+        weight_ih: _Doubles,
+        weight_hh: _Doubles,
+        weight_hr: _Doubles | None = None,
+        *,
+        isa: str | None = None,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
 
 def lstm_step(
-    packed: PackedLSTM,
-    x: _Floats,
-    h: _Floats,
-    c: _Floats,
-    h_out: _Floats,
-    c_out: _Floats,
+    packed: PackedLSTM | PackedLSTM64,
+    x: _Real,
+    h: _Real,
+    c: _Real,
+    h_out: _Real,
+    c_out: _Real,
     threads: int = 1,
 ) -> None:
-    """Advance B rows by one step: `x` (B, I), states (B, H); `c_out` may be `c` itself."""
+    """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself."""
 
-def lstm_sequence(
-    packed: PackedLSTM,
-    x: _Floats,
-    h: _Floats,
-    c: _Floats,
-    h_out: _Floats,
-    c_out: _Floats,
+def lstm_forward(
+    packed: PackedLSTM | PackedLSTM64,
+    x: _Real,
+    h0: _Real,
+    c0: _Real,
+    y: _Real,
+    h: _Real | None,
+    c: _Real,
+    *,
+    reverse: bool = False,
+    lengths: NDArray[np.int64] | None = None,
+    reset: NDArray[np.bool_] | None = None,
+    start_h: _Real | None = None,
+    start_c: _Real | None = None,
+    gates: _Real | None = None,
+    cells: _Real | None = None,
     threads: int = 1,
 ) -> None:
-    """Advance B rows by T steps: `x` (T, B, I), `h_out` (T, B, H), the other states (B, H)."""
+    """Run T steps of B rows: `x` (T, B, I) to `y` (T, B, P), which may be columns of a wider array.
+
+    States are (B, P) and (B, H), `start_h` (P,), `start_c` (H,). `gates` (T, B, 4H) and `cells`
+    (T, B, H) are filled where they are given.
+    """
+
+def lstm_backward(
+    packed: PackedGradient | PackedGradient64,
+    c0: _Real,
+    gates: _Real,
+    cells: _Real,
+    dy: _Real,
+    dh_n: _Real,
+    dc_n: _Real,
+    dsums: _Real,
+    dh0: _Real,
+    dc0: _Real,
+    dh: _Real | None = None,
+    *,
+    reverse: bool = False,
+    lengths: NDArray[np.int64] | None = None,
+    reset: NDArray[np.bool_] | None = None,
+    start_c: _Real | None = None,
+    dstart_h: _Real | None = None,
+    dstart_c: _Real | None = None,
+    dgates: _Real | None = None,
+    dcells: _Real | None = None,
+    threads: int = 1,
+) -> None:
+    """Differentiate the same steps; csrc/lstm.h says what each array is."""
+
+def input_gradient(
+    packed: PackedGradient | PackedGradient64, dsums: _Real, dx: _Real, threads: int = 1
+) -> None:
+    """Write dsums W_ih to `dx`: (rows, 4H) to (rows, I)."""
+
+def accumulate(a: _Real, b: _Real, c: _Real, sums: _Real | None = None, threads: int = 1) -> None:
+    """Add aᵀ b to `c`, and the sum of a's rows to `sums`: `a` (K, M), `b` (K, N), `c` (M, N)."""
+
+def digest(pieces: list[tuple[int, int]]) -> int:
+    """Tell one state of memory from another by a sample of it; pieces are address and bytes."""
 
 class PackedLinear:
     """A linear layer's weights in the layout of one instruction set.
@@ -80,8 +188,8 @@ def linear(packed: PackedLinear, x: _Floats, y: _Floats, threads: int = 1) -> No
 
 def elementwise(
     function: str,
-    x: _Floats,
-    y: _Floats,
+    x: _Real,
+    y: _Real,
     *,
     isa: str | None = None,
 ) -> None:

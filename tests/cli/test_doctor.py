@@ -11,7 +11,7 @@ from cellstate.cli import doctor
 def test_the_machine_is_described_in_80_columns(cellstate):
     result = cellstate("doctor")
     assert (result.code, result.err) == (0, "")
-    for text in ("cellstate", "instructions", "optional package", "LSTM problem", "reference"):
+    for text in ("cellstate", "instructions", "optional package", "LSTM problem", "torch"):
         assert text in result.out
     assert max(map(len, result.out.splitlines())) <= 80
     assert not any(line.endswith(" ") for line in result.out.splitlines())

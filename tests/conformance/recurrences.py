@@ -16,6 +16,7 @@ from cellstate.ops.problem import (
     LSTMState,
     Operands,
     Problem,
+    Recompute,
 )
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
@@ -38,6 +39,7 @@ class Case:
     start: bool = False
     trace: bool = False
     strided: bool = False  # no operand is contiguous
+    recompute: Recompute = False
 
     def __str__(self) -> str:
         sizes = f"T{self.T}-B{self.B}-I{self.I}-H{self.H}"
@@ -46,6 +48,7 @@ class Case:
         options += [
             n for n in ("lengths", "reset", "start", "trace", "strided") if getattr(self, n)
         ]
+        options += [f"recompute {self.recompute}"] * (self.recompute is not False)
         return "-".join([sizes, *options])
 
     def problem(self, dtype: torch.dtype, device: str, *, needs_grad: bool = True) -> Problem:
@@ -64,6 +67,7 @@ class Case:
             reset=self.reset,
             trace=self.trace,
             needs_grad=needs_grad,
+            recompute=self.recompute,
         )
 
     def operands(self, dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Operands:
@@ -98,7 +102,7 @@ class Case:
             weights=tuple(
                 cell(self.I if k < self.D else self.D * out) for k in range(self.L * self.D)
             ),
-            lengths=None if self.lengths is None else torch.tensor(self.lengths),
+            lengths=None if self.lengths is None else torch.tensor(self.lengths, dtype=torch.int64),
             reset=mask.to(device) if self.reset else None,
             start=LSTMState(draw(cells, out), draw(cells, self.H)) if self.start else None,
         )
@@ -126,6 +130,12 @@ OPTIONS = (
     Case(5, 3, 4, 7, reset=True),
     Case(5, 3, 4, 7, L=2, D=2, reset=True, start=True, lengths=(2, 5, 0)),
     Case(5, 3, 4, 7, L=2, trace=True),
+    Case(11, 3, 4, 7, L=2, recompute=True),
+    Case(11, 3, 4, 7, L=2, recompute="sqrt"),
+    Case(11, 3, 4, 7, D=2, P=3, reset=True, start=True, lengths=(2, 11, 7), recompute=True),
+    Case(11, 3, 4, 7, D=2, P=3, reset=True, start=True, lengths=(2, 11, 0), recompute="sqrt"),
+    Case(10, 3, 4, 7, L=2, D=2, lengths=(5, 10, 6), trace=True, recompute=True),
+    Case(10, 3, 4, 7, L=2, D=2, lengths=(5, 10, 6), trace=True, recompute="sqrt"),
     Case(5, 3, 4, 7, L=2, D=2, P=3, reset=True, start=True, trace=True, lengths=(3, 5, 0)),
 )
 EMPTY = (
@@ -170,7 +180,7 @@ def solve(backend: Backend, case: Case, operands: Operands, seed: int = 1) -> di
     """
     leaves = [None if t is None else t.detach().requires_grad_() for t in operands.tensors()]
     fresh = Operands.of_tensors(leaves, lengths=operands.lengths, reset=operands.reset)
-    problem = Problem.of(fresh, directions=case.D, trace=case.trace)
+    problem = Problem.of(fresh, directions=case.D, trace=case.trace, recompute=case.recompute)
     result = autograd.run(backend, problem, fresh)
     found = flat(result)
     generator = torch.Generator().manual_seed(seed)

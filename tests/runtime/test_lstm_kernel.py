@@ -64,7 +64,7 @@ def test_row_of_a_batch_has_the_bits_of_that_row_alone(isa, B, I, H):
 def test_sequence_has_the_bits_of_its_steps(isa, B, I, H):
     weights, x, h, c, h_out, c_out = problem(B, I, H, T=5)
     packed = _native.PackedLSTM(*weights, isa=isa)
-    _native.lstm_sequence(packed, x, h, c, h_out, c_out)
+    _native.lstm_forward(packed, x, h, c, h_out, None, c_out)
     for t in range(5):
         h_next, c_next = np.empty_like(h), np.empty_like(c)
         _native.lstm_step(packed, x[t], h, c, h_next, c_next)
@@ -77,9 +77,9 @@ def test_sequence_has_the_bits_of_its_steps(isa, B, I, H):
 def test_threads_do_not_change_a_bit(isa, threads):
     weights, x, h, c, h_out, c_out = problem(13, 5, 33, T=3)
     packed = _native.PackedLSTM(*weights, isa=isa)
-    _native.lstm_sequence(packed, x, h, c, h_out, c_out)
+    _native.lstm_forward(packed, x, h, c, h_out, None, c_out)
     h_again, c_again = np.full_like(h_out, np.nan), np.full_like(c_out, np.nan)
-    _native.lstm_sequence(packed, x, h, c, h_again, c_again, threads=threads)
+    _native.lstm_forward(packed, x, h, c, h_again, None, c_again, threads=threads)
     np.testing.assert_array_equal(h_again, h_out)
     np.testing.assert_array_equal(c_again, c_out)
 
@@ -87,8 +87,8 @@ def test_threads_do_not_change_a_bit(isa, threads):
 def test_cell_state_may_be_updated_in_place(isa):
     weights, x, h, c, h_out, c_out = problem(5, 3, 9, T=4)
     packed = _native.PackedLSTM(*weights, isa=isa)
-    _native.lstm_sequence(packed, x, h, c, h_out, c_out)
-    _native.lstm_sequence(packed, x, h, c, h_out, c)
+    _native.lstm_forward(packed, x, h, c, h_out, None, c_out)
+    _native.lstm_forward(packed, x, h, c, h_out, None, c)
     np.testing.assert_array_equal(c, c_out)
 
 
@@ -133,7 +133,7 @@ def test_extreme_gates_open_and_shut(isa):
 def test_no_rows_and_no_steps_are_answers(isa):
     weights, x, h, c, h_out, c_out = problem(4, 3, 5, T=0)
     packed = _native.PackedLSTM(*weights, isa=isa)
-    _native.lstm_sequence(packed, x, h, c, h_out, c_out)
+    _native.lstm_forward(packed, x, h, c, h_out, None, c_out)
     np.testing.assert_array_equal(c_out, c)
     weights, x, h, c, h_out, c_out = problem(0, 3, 5)
     _native.lstm_step(packed, x, h, c, h_out, c_out)

@@ -1,6 +1,8 @@
 """Modules: parameters, their initial values, state and layout, over the functions of `ops`."""
 
 from cellstate.nn.chain import Chain
+from cellstate.nn.foreign import from_keras, from_onnx, from_torch
 from cellstate.nn.lstm import LSTM
+from cellstate.nn.onnx_export import to_onnx
 
-__all__ = ["LSTM", "Chain"]
+__all__ = ["LSTM", "Chain", "from_keras", "from_onnx", "from_torch", "to_onnx"]

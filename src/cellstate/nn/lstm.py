@@ -16,7 +16,7 @@ from cellstate.ops import checks, cudnn
 from cellstate.ops.backends import check_name
 from cellstate.ops.capture import outside_graphs
 from cellstate.ops.lstm import run, zero_state
-from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands
+from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands, Recompute
 
 
 class LSTM(nn.Module):
@@ -57,6 +57,9 @@ class LSTM(nn.Module):
         spreads the units' time scales up to `chrono_max_steps`, and sets the input gate's bias too.
     chrono_max_steps : int, optional
         Longest dependency to bridge, in steps; for ``forget_bias="chrono"``.
+    recompute : {False, True, "sqrt"}
+        Spend time to save memory in training: compute the gates again in the backward pass, or all
+        states but every √T-th, for sequences that would not fit.
     backend : str
         What computes: ``"auto"`` for the first that can, or a name from `cellstate doctor`.
 
@@ -105,6 +108,7 @@ class LSTM(nn.Module):
         learn_initial_state: bool = False,
         forget_bias: ForgetBias = None,
         chrono_max_steps: int | None = None,
+        recompute: Recompute = False,
         backend: str = "auto",
     ) -> None:
         super().__init__()
@@ -122,6 +126,7 @@ class LSTM(nn.Module):
         self.learn_initial_state = learn_initial_state
         self.forget_bias = options.check_forget_bias(forget_bias, chrono_max_steps, bias=bias)
         self.chrono_max_steps = chrono_max_steps
+        self.recompute: Recompute = checks.check_recompute("LSTM", recompute)
         self.backend = backend
         if dropout > 0 and num_layers == 1:
             warnings.warn(
@@ -337,6 +342,7 @@ class LSTM(nn.Module):
             directions=self._directions,
             dropout=self.dropout if self.training else 0.0,
             trace=trace,
+            recompute=self.recompute,
             backend=self.backend,
         )
         answer = sequences.write(result, form, batch_first=self.batch_first)
@@ -354,6 +360,7 @@ class LSTM(nn.Module):
             "learn_initial_state": False,
             "forget_bias": None,
             "chrono_max_steps": None,
+            "recompute": False,
             "backend": "auto",
         }
         shown = {name: getattr(self, name) for name in defaults}

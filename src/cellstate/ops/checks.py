@@ -7,11 +7,13 @@ and its own order of axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
+from cellstate.ops.problem import Recompute
 
 
 def describe(value: object) -> str:
@@ -153,3 +155,17 @@ def check_rate(where: str, rate: object) -> float:
             )
         )
     return float(rate)
+
+
+def check_recompute(where: str, recompute: object) -> Recompute:
+    """Require one of the three ways to spend time for memory."""
+    if recompute is False or recompute is True or recompute == "sqrt":
+        return cast("Recompute", recompute)
+    raise InputError(
+        explain(
+            where,
+            "recompute must be False, True or 'sqrt'",
+            repr(recompute),
+            "Use 'sqrt' for sequences that do not fit, True to halve the memory",
+        )
+    )

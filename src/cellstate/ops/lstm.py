@@ -19,6 +19,7 @@ from cellstate.ops.problem import (
     LSTMTrace,
     Operands,
     Problem,
+    Recompute,
 )
 
 
@@ -34,6 +35,7 @@ def lstm(
     reset: Tensor | None = None,
     start: LSTMState | None = None,
     trace: bool = False,
+    recompute: Recompute = False,
     backend: str = "auto",
 ) -> LSTMResult:
     r"""Run a stack of LSTM layers over sequences; equations in `cellstate.ops.reference`.
@@ -61,6 +63,9 @@ def lstm(
         What a reset sets, h (L·D, P) and c (L·D, H); zero by default.
     trace : bool
         Return gates and cell states as well.
+    recompute : {False, True, "sqrt"}
+        Spend time to save memory in training: compute the gates again in the backward pass, or all
+        states but every √T-th.
     backend : str
         ``"auto"`` for the first that can, or a name from `cellstate.ops.backends.BACKENDS`.
 
@@ -118,6 +123,7 @@ def lstm(
         directions=directions,
         dropout=checks.check_rate(where, dropout),
         trace=trace,
+        recompute=checks.check_recompute(where, recompute),
         backend=backend,
     )
 
@@ -130,15 +136,21 @@ def zero_state(x: Tensor, cells: int, batch: int, proj_size: int, hidden_size: i
 
 
 def run(
-    operands: Operands, *, directions: int, dropout: float, trace: bool, backend: str
+    operands: Operands,
+    *,
+    directions: int,
+    dropout: float,
+    trace: bool,
+    recompute: Recompute,
+    backend: str,
 ) -> LSTMResult:
     """Run operands that were checked, on the backend that `backend` names or lets choose."""
     device = operands.x.device.type
     if (dtype := checks.autocast_dtype(device)) is not None:
         operands = _converted(operands, dtype)
         with torch.autocast(device, enabled=False):
-            return _run_layers(operands, directions, dropout, trace, backend)
-    return _run_layers(operands, directions, dropout, trace, backend)
+            return _run_layers(operands, directions, dropout, trace, recompute, backend)
+    return _run_layers(operands, directions, dropout, trace, recompute, backend)
 
 
 def _converted(operands: Operands, dtype: torch.dtype) -> Operands:
@@ -150,19 +162,24 @@ def _converted(operands: Operands, dtype: torch.dtype) -> Operands:
 
 
 def _run_layers(
-    operands: Operands, directions: int, dropout: float, trace: bool, backend: str
+    operands: Operands,
+    directions: int,
+    dropout: float,
+    trace: bool,
+    recompute: Recompute,
+    backend: str,
 ) -> LSTMResult:
     """Run the stack in one call, or layer by layer where dropout stands between the layers."""
     cells = len(operands.weights)
     if not dropout or cells == directions:
-        return _run_backend(operands, directions, trace, backend)
+        return _run_backend(operands, directions, trace, recompute, backend)
     y = operands.x
     results: list[LSTMResult] = []
     for first in range(0, cells, directions):
         if first:
             y = drop(y, dropout)
         layer = operands.layer(y, first, first + directions)
-        results.append(_run_backend(layer, directions, trace, backend))
+        results.append(_run_backend(layer, directions, trace, recompute, backend))
         y = results[-1].y
     state = LSTMState(*(torch.cat(s) for s in zip(*(r.state for r in results), strict=True)))
     traces = [result.trace for result in results if result.trace is not None]
@@ -170,8 +187,10 @@ def _run_layers(
     return LSTMResult(y, state, joined)
 
 
-def _run_backend(operands: Operands, directions: int, trace: bool, backend: str) -> LSTMResult:
-    problem = Problem.of(operands, directions=directions, trace=trace)
+def _run_backend(
+    operands: Operands, directions: int, trace: bool, recompute: Recompute, backend: str
+) -> LSTMResult:
+    problem = Problem.of(operands, directions=directions, trace=trace, recompute=recompute)
     return autograd.run(select(backend, problem), problem, operands)
 
 

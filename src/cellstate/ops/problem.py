@@ -9,10 +9,14 @@ from __future__ import annotations
 
 from collections.abc import Callable, Sequence
 from dataclasses import dataclass
-from typing import Any, NamedTuple, cast
+from typing import Any, Literal, NamedTuple, cast
 
 import torch
 from torch import Tensor
+from torch.autograd import forward_ad
+
+Recompute = Literal[False, True, "sqrt"]
+"""What the backward pass computes again: nothing, the gates, or all states but every √T-th."""
 
 
 class LSTMState(NamedTuple):
@@ -111,7 +115,11 @@ class Operands:
 
 @dataclass(frozen=True, slots=True)
 class Problem:
-    """The facts by which a backend is chosen; sizes as in this module's head."""
+    """The facts by which a backend is chosen; sizes as in this module's head.
+
+    `traced` says that torch works on top of the call: a transform of `torch.func`, forward-mode
+    differentiation, or tensors that stand for others.
+    """
 
     device: str
     dtype: torch.dtype
@@ -127,9 +135,13 @@ class Problem:
     reset: bool = False
     trace: bool = False
     needs_grad: bool = False
+    traced: bool = False
+    recompute: Recompute = False
 
     @classmethod
-    def of(cls, operands: Operands, *, directions: int, trace: bool) -> Problem:
+    def of(
+        cls, operands: Operands, *, directions: int, trace: bool, recompute: Recompute = False
+    ) -> Problem:
         """Read the facts off the operands."""
         x = operands.x
         steps, batch, input_size = x.shape
@@ -148,9 +160,24 @@ class Problem:
             lengths=operands.lengths is not None,
             reset=operands.reset is not None,
             trace=trace,
+            traced=_is_traced(operands),
+            recompute=recompute,
             needs_grad=torch.is_grad_enabled()
             and any(t is not None and t.requires_grad for t in operands.tensors()),
         )
+
+
+def _is_traced(operands: Operands) -> bool:
+    """Say whether torch runs something on top: a transform, forward-mode AD, fake tensors.
+
+    There the operands have no plain memory, or more is wanted of them than their values.
+    """
+    if torch._C._functorch.peek_interpreter_stack() is not None:  # pyright: ignore
+        return True
+    if forward_ad._current_level >= 0:  # pyright: ignore
+        return True
+    given = (operands.x, operands.state.c, operands.weights[0].weight_hh)
+    return any(type(t) is not Tensor and type(t) is not torch.nn.Parameter for t in given)
 
 
 class Forward(NamedTuple):

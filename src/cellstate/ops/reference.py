@@ -25,11 +25,15 @@ state that is reset, reaches neither a result nor a gradient.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+import math
+from collections.abc import Callable
+from functools import partial
+from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
 from torch.nn.functional import linear
+from torch.utils import checkpoint
 
 from cellstate.ops.problem import (
     Backend,
@@ -85,6 +89,14 @@ def input_product(x: Tensor, weights: CellWeights) -> Tensor:
     return product if weights.bias_hh is None else product + weights.bias_hh
 
 
+_Part = tuple[Tensor, Tensor, list[Tensor], list[tuple[Tensor, ...]]]
+
+
+def _again(run: Callable[[Tensor, Tensor, Tensor], _Part], *tensors: Tensor) -> _Part:
+    """Run a part that keeps nothing for the backward pass, which runs it again."""
+    return cast("_Part", checkpoint.checkpoint(run, *tensors, use_reentrant=False))  # pyright: ignore
+
+
 class _Scan(NamedTuple):
     """One cell over all steps: outputs (T, B, P), final h and c, trace of five (T, B, H)."""
 
@@ -129,20 +141,54 @@ def _scan(
     problem: Problem, operands: Operands, cell: int, x_TBI: Tensor, valid_TB: Tensor | None
 ) -> _Scan:
     """Run one cell over all steps: the reverse direction from the last to the first."""
-    weights = operands.weights[cell]
     h, c = operands.state.h[cell], operands.state.c[cell]
-    start_h, start_c = _start(operands, cell, h, c)
-    x_TBG = input_product(x_TBI, weights)
     reverse = problem.directions == 2 and cell % 2 == 1
+    steps = range(problem.steps)[:: -1 if reverse else 1]
+    again = problem.recompute and problem.needs_grad
+    size = math.isqrt(problem.steps) + 1 if again else max(problem.steps, 1)
     ys: list[Tensor] = []
     records: list[tuple[Tensor, ...]] = []
-    for t in reversed(range(problem.steps)) if reverse else range(problem.steps):
+    for first in range(0, problem.steps, size):
+        run = partial(_steps, operands, cell, valid_TB, steps[first : first + size])
+        if again:
+            h, c, y, record = _again(run, x_TBI, h, c)
+        else:
+            h, c, y, record = run(x_TBI, h, c)
+        ys.extend(y)
+        records.extend(record)
+    if reverse:
+        ys.reverse()
+        records.reverse()
+    trace = None
+    if problem.trace:
+        trace = tuple(_stack(list(column), c) for column in zip(*records, strict=True))
+        trace = trace or (c.new_empty((0, *c.shape)),) * len(LSTMTrace._fields)
+    return _Scan(_stack(ys, h), h, c, trace)
+
+
+def _steps(
+    operands: Operands,
+    cell: int,
+    valid_TB: Tensor | None,
+    steps: range,
+    x_TBI: Tensor,
+    h: Tensor,
+    c: Tensor,
+) -> _Part:
+    """Run one cell over some steps: its state, its outputs, and its gates and cell states."""
+    weights = operands.weights[cell]
+    start_h, start_c = _start(operands, cell, h, c)
+    first = min(steps)
+    x_TBG = input_product(x_TBI[first : max(steps) + 1], weights)
+    ys: list[Tensor] = []
+    records: list[tuple[Tensor, ...]] = []
+    for t in steps:
         valid = None if valid_TB is None else valid_TB[t, :, None]
         if operands.reset is not None:
             fresh = operands.reset[t, :, None]
             fresh = fresh if valid is None else fresh & valid
             h, c = torch.where(fresh, start_h, h), torch.where(fresh, start_c, c)
-        new = step(x_TBG[t], h, c, weights)
+        new = step(x_TBG[t - first], h, c, weights)
         record = (new.i, new.f, new.g, new.o, new.c)
         if valid is None:
             h, c, y = new.h, new.c, new.h
@@ -152,14 +198,7 @@ def _scan(
             record = tuple(torch.where(valid, value, 0) for value in record)
         ys.append(y)
         records.append(record)
-    if reverse:
-        ys.reverse()
-        records.reverse()
-    trace = None
-    if problem.trace:
-        trace = tuple(_stack(list(column), c) for column in zip(*records, strict=True))
-        trace = trace or (c.new_empty((0, *c.shape)),) * len(LSTMTrace._fields)
-    return _Scan(_stack(ys, h), h, c, trace)
+    return h, c, ys, records
 
 
 def _start(operands: Operands, cell: int, h: Tensor, c: Tensor) -> tuple[Tensor, Tensor]:

@@ -37,10 +37,16 @@ class LSTMStack:
         after = LSTMState(np.empty_like(state.h), np.empty_like(state.c))
         for k, packed in enumerate(self._packed):
             y_TBH = np.empty((T, B, self._hidden_size), np.float32)
-            _native.lstm_sequence(
-                packed, x_TBI, state.h[k], state.c[k], y_TBH, after.c[k], self._threads
+            _native.lstm_forward(
+                packed,
+                x_TBI,
+                state.h[k],
+                state.c[k],
+                y_TBH,
+                after.h[k],
+                after.c[k],
+                threads=self._threads,
             )
-            after.h[k] = y_TBH[-1] if T else state.h[k]
             x_TBI = y_TBH
         return x_TBI, after
 

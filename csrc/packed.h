@@ -1,0 +1,93 @@
+// Weights in the layout of one instruction set, and the kernels that read them.
+
+#ifndef CELLSTATE_PACKED_H
+#define CELLSTATE_PACKED_H
+
+#include <memory>
+#include <new>
+#include <optional>
+#include <string>
+
+#include "arrays.h"
+#include "lstm.h"
+
+namespace cellstate {
+
+using Name = std::optional<std::string>;
+
+template <class Real>
+const Kernels<Real>* kernels_of(const InstructionSet& set);
+template <>
+inline const Kernels<float>* kernels_of(const InstructionSet& set) {
+  return set.f32;
+}
+template <>
+inline const Kernels<double>* kernels_of(const InstructionSet& set) {
+  return set.f64;
+}
+
+// The kernels of the named instruction set, or the best that this CPU runs.
+template <class Real>
+const Kernels<Real>& kernels_for(const Name& isa) {
+  const InstructionSets sets = instruction_sets();
+  const Kernels<Real>* best = nullptr;
+  std::string names;
+  for (size_t i = 0; i < sets.count; ++i) {
+    if (!sets.first[i].runs_here) continue;
+    best = kernels_of<Real>(sets.first[i]);
+    if (isa == best->isa) return *best;
+    names += (names.empty() ? "" : ", ") + std::string(best->isa);
+  }
+  if (isa) {
+    refuse("isa must name instructions that this CPU runs (" + names + ")", "'" + *isa + "'",
+           "Leave isa out to use '" + std::string(best->isa) + "'");
+  }
+  return *best;
+}
+
+// Memory that is aligned as kernels ask for it.
+class Aligned {
+ public:
+  explicit Aligned(size_t bytes)
+      : data_(::operator new(bytes ? bytes : 1, std::align_val_t{alignment})) {}
+  void* get() const { return data_.get(); }
+
+ private:
+  struct Free {
+    void operator()(void* p) const { ::operator delete(p, std::align_val_t{alignment}); }
+  };
+  std::unique_ptr<void, Free> data_;
+};
+
+template <class Real>
+class PackedWeights {
+ public:
+  PackedWeights(size_t blocks, size_t terms, size_t lanes)
+      : memory_(packed_size(blocks, terms, lanes) * sizeof(Real)), blocks_(blocks), terms_(terms) {}
+
+  Real* data() { return static_cast<Real*>(memory_.get()); }
+  Packed<Real> view() const { return {static_cast<const Real*>(memory_.get()), blocks_, terms_}; }
+
+  // For y = x Wᵀ + b from weight (O, I); without a bias where that is null.
+  static PackedWeights product(const Real* weight, const Real* bias, size_t inputs, size_t outputs,
+                               size_t lanes) {
+    PackedWeights packed(product_blocks(outputs, lanes), inputs, lanes);
+    pack_product(weight, bias, inputs, outputs, lanes, packed.data());
+    return packed;
+  }
+
+  // For y = x W from weight (I, O).
+  static PackedWeights transposed(const Real* weight, size_t inputs, size_t outputs, size_t lanes) {
+    PackedWeights packed(product_blocks(outputs, lanes), inputs, lanes);
+    pack_transposed(weight, inputs, outputs, lanes, packed.data());
+    return packed;
+  }
+
+ private:
+  Aligned memory_;
+  size_t blocks_, terms_;
+};
+
+}  // namespace cellstate
+
+#endif

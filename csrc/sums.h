@@ -1,0 +1,278 @@
+// Sums of products for tiles: a few rows times one block of packed weights, in registers.
+//
+// Every sum is taken in the same order in every tile shape, which is what makes a row's result
+// independent of its neighbours.
+
+#ifndef CELLSTATE_SUMS_H
+#define CELLSTATE_SUMS_H
+
+#include "lstm.h"
+#include "vector_math.h"
+
+namespace cellstate::CELLSTATE_HERE {
+
+constexpr size_t block_width = vectors_per_block * lanes;
+
+// The sums of N neighbouring blocks for R rows.
+template <int R, int N>
+struct Sums {
+  Vector of[N][R][vectors_per_block];
+};
+
+// A long chain of additions loses accuracy, so a sum is taken in runs of so many terms, each from
+// zero, and the runs are added up. Against one chain this costs no time that could be measured.
+constexpr size_t terms_per_run = 64;
+
+// Adds one term of R rows.
+template <int R, int N>
+CELLSTATE_INLINE void add_term(Sums<R, N>& sums, const Real* const (&x)[R], size_t k,
+                               const Real* weights, size_t block_size) {
+  CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+    CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+      const Vector weight = load(weights + n * block_size + k * block_width + v * lanes);
+      CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+        sums.of[n][r][v] = multiply_add(broadcast(x[r][k]), weight, sums.of[n][r][v]);
+      }
+    }
+  }
+}
+
+template <int R, int N>
+CELLSTATE_INLINE void add(Sums<R, N>& total, const Sums<R, N>& run) {
+  CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+    CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+        total.of[n][r][v] += run.of[n][r][v];
+      }
+    }
+  }
+}
+
+// One part of a sum: `terms` numbers of each row, with the weights of the first term of block 0.
+struct Operand {
+  const Real* const* rows;
+  size_t terms;
+  const Real* weights;
+};
+
+// Adds the terms [first, last) of R rows, in runs.
+template <int R, int N>
+CELLSTATE_INLINE void add_terms(Sums<R, N>& total, const Operand& operand, size_t row,
+                                size_t block, size_t first, size_t last, size_t block_size) {
+  if (first >= last) return;  // an operand that is not there has no rows either
+  const Real* weights = operand.weights + block * block_size;
+  const Real* x[R];
+  CELLSTATE_UNROLL for (int r = 0; r < R; ++r) x[r] = operand.rows[row + r];
+  if (R * N == 1) {  // too few sums to hide the latency of an addition: two runs at once
+    for (; first + 2 * terms_per_run <= last; first += 2 * terms_per_run) {
+      Sums<R, N> run = {}, next = {};
+      for (size_t k = first; k < first + terms_per_run; ++k) {
+        add_term(run, x, k, weights, block_size);
+        add_term(next, x, k + terms_per_run, weights, block_size);
+      }
+      add(total, run);
+      add(total, next);
+    }
+  }
+  while (first < last) {
+    const size_t end = first + terms_per_run < last ? first + terms_per_run : last;
+    Sums<R, N> run = {};
+    for (; first < end; ++first) add_term(run, x, first, weights, block_size);
+    add(total, run);
+  }
+}
+
+// Sums from and to memory, (R rows, N blocks, 4 lanes), rows `stride` numbers apart.
+template <int R, int N>
+CELLSTATE_INLINE Sums<R, N> load_sums(const Real* from, size_t stride) {
+  Sums<R, N> sums;
+  CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+    CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+        sums.of[n][r][v] = load(from + r * stride + n * block_width + v * lanes);
+      }
+    }
+  }
+  return sums;
+}
+
+template <int R, int N>
+CELLSTATE_INLINE void store_sums(const Sums<R, N>& sums, Real* to, size_t stride) {
+  CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+    CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+        store(to + r * stride + n * block_width + v * lanes, sums.of[n][r][v]);
+      }
+    }
+  }
+}
+
+// Packed weights: blocks of biases, then of the weights of each term.
+CELLSTATE_INLINE size_t block_size(const Packed<Real>& packed) {
+  return (1 + packed.terms) * block_width;
+}
+
+CELLSTATE_INLINE Operand operand(const Packed<Real>& packed, const Real* const* rows, size_t terms,
+                                 size_t after = 0) {
+  return {rows, terms, packed.blocks + (1 + after) * block_width};
+}
+
+// Sums that start from the biases.
+template <int R, int N>
+CELLSTATE_INLINE Sums<R, N> biases(const Packed<Real>& packed, size_t block) {
+  Sums<R, N> total;
+  CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+    const Real* from = packed.blocks + (block + n) * block_size(packed);
+    CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+        total.of[n][r][v] = load(from + v * lanes);
+      }
+    }
+  }
+  return total;
+}
+
+// Calls visit.run<R, N>(block, row) for tiles that cover the rows and the blocks [first, last).
+template <class Visit>
+CELLSTATE_INLINE void visit_tiles(size_t first, size_t last, size_t rows, const Visit& visit) {
+  if (rows == 1) {  // two blocks at once, so that enough independent sums are in flight
+    size_t block = first;
+    for (; block + 2 <= last; block += 2) visit.template run<1, 2>(block, 0);
+    if (block < last) visit.template run<1, 1>(block, 0);
+    return;
+  }
+  for (size_t block = first; block < last; ++block) {
+    size_t row = 0;
+    for (; row + tile_rows <= rows; row += tile_rows) visit.template run<tile_rows, 1>(block, row);
+    for (; row + 2 <= rows; row += 2) visit.template run<2, 1>(block, row);
+    if (row < rows) visit.template run<1, 1>(block, row);
+  }
+}
+
+// A block of so many terms stays in the second cache while rows go by.
+constexpr size_t terms_per_pass = 8 * terms_per_run;
+
+// One visit to a tile: the terms [first, last) of one operand or, in one go, all of both.
+template <class Tile>
+struct Pass {
+  const Tile& tile;
+  const Operand& x;
+  const Operand& h;
+  size_t block_size;
+  Real* partial;  // (rows, 4 lanes): sums between two passes; null to do everything in one
+  const Operand* only;
+  size_t first, last;
+  bool begins, ends;
+
+  template <int R, int N>
+  void run(size_t block, size_t row) const {
+    if (!partial) {
+      Sums<R, N> sums = tile.template begin<R, N>(block, row);
+      add_terms<R, N>(sums, x, row, block, 0, x.terms, block_size);
+      add_terms<R, N>(sums, h, row, block, 0, h.terms, block_size);
+      return tile.template end<R, N>(sums, block, row);
+    }
+    Real* kept = partial + row * block_width;
+    Sums<R, N> sums = begins ? tile.template begin<R, N>(block, row)
+                             : load_sums<R, N>(kept, block_width);
+    add_terms<R, N>(sums, *only, row, block, first, last, block_size);
+    if (ends) return tile.template end<R, N>(sums, block, row);
+    store_sums<R, N>(sums, kept, block_width);
+  }
+};
+
+// Sums all terms of x, then of h, for every tile: from tile.begin<R, N>(block, row) to
+// tile.end<R, N>(sums, block, row). Blocks are the outer loop: a block's weights are read from a
+// near cache for all rows, in passes where the block alone would not stay there.
+template <class Tile>
+CELLSTATE_INLINE void for_each_tile(const Packed<Real>& packed, size_t rows, const Operand& x,
+                                    const Operand& h, Real* partial, const Tile& tile) {
+  const size_t size = block_size(packed);
+  if (rows <= tile_rows || x.terms + h.terms <= 2 * terms_per_pass) {
+    return visit_tiles(0, packed.count, rows,
+                       Pass<Tile>{tile, x, h, size, nullptr, nullptr, 0, 0, true, true});
+  }
+  const Operand* const operands[] = {&x, &h};
+  for (size_t block = 0; block < packed.count; ++block) {
+    size_t done = 0;
+    for (const Operand* one : operands) {
+      for (size_t first = 0; first < one->terms; first += terms_per_pass) {
+        const size_t last = first + terms_per_pass < one->terms ? first + terms_per_pass : one->terms;
+        const bool begins = done == 0;
+        done += last - first;
+        visit_tiles(block, block + 1, rows,
+                    Pass<Tile>{tile, x, h, size, partial, one, first, last, begins,
+                               done == x.terms + h.terms});
+      }
+    }
+  }
+}
+
+// How many of `width` neighbouring numbers from `first` on lie within the total.
+CELLSTATE_INLINE size_t used_of(size_t first, size_t width, size_t total) {
+  const size_t left = first < total ? total - first : 0;
+  return left < width ? left : width;
+}
+
+// Cuts arrays out of a workspace, one after the other.
+class Cutter {
+ public:
+  explicit Cutter(void* from) : from_((char*)from) {}
+
+  template <class T>
+  T* take(size_t count) {
+    T* const taken = (T*)(from_ ? from_ + bytes_ : nullptr);
+    bytes_ += (count * sizeof(T) + alignment - 1) / alignment * alignment;
+    return taken;
+  }
+
+  size_t bytes() const { return bytes_; }
+
+ private:
+  char* from_;
+  size_t bytes_ = 0;
+};
+
+// Walks the steps of rows that are sorted by length, and says how many take part in each.
+class Walk {
+ public:
+  Walk(const Steps<Real>& shape, Rows rows, bool from_the_end)
+      : shape_(shape), rows_(rows), from_the_end_(from_the_end), active_(from_the_end ? 0 : rows.count) {}
+
+  size_t length(size_t row) const {
+    return shape_.lengths ? (size_t)shape_.lengths[row] : shape_.steps;
+  }
+
+  // The step that comes as number `count`; afterwards `active` counts the rows with it.
+  size_t step(size_t count) {
+    const size_t t = from_the_end_ ? shape_.steps - 1 - count : count;
+    if (from_the_end_) {
+      while (active_ < rows_.count && length(rows_.numbers[active_]) > t) ++active_;
+    } else {
+      while (active_ > 0 && length(rows_.numbers[active_ - 1]) <= t) --active_;
+    }
+    return t;
+  }
+
+  size_t active() const { return active_; }
+
+  // The first and the last step of a row in its cell's direction; it has steps.
+  size_t first(size_t row) const { return shape_.reverse ? length(row) - 1 : 0; }
+  size_t last(size_t row) const { return shape_.reverse ? 0 : length(row) - 1; }
+
+ private:
+  const Steps<Real>& shape_;
+  Rows rows_;
+  bool from_the_end_;
+  size_t active_;
+};
+
+CELLSTATE_INLINE void fill_zero(Real* to, size_t count) { memset(to, 0, count * sizeof(Real)); }
+
+CELLSTATE_INLINE void copy(Real* to, const Real* from, size_t count) {
+  if (to != from) memcpy(to, from, count * sizeof(Real));
+}
+
+}  // namespace cellstate::CELLSTATE_HERE
+
+#endif

@@ -1,0 +1,79 @@
+"""Weights in the layout of the CPU kernels, packed once per version of the parameters."""
+
+from __future__ import annotations
+
+from collections.abc import Callable
+from typing import Any, NamedTuple, TypeVar
+
+import torch
+from torch import Tensor
+from torch.utils.weak import WeakIdKeyDictionary
+
+from cellstate import _native
+from cellstate.ops.problem import CellWeights
+
+P = TypeVar("P")
+
+
+class _Entry(NamedTuple):
+    """A packed form and what it was packed from."""
+
+    key: tuple[Any, ...]
+    packed: Any
+
+
+# By the recurrent weight: an entry lives as long as that tensor.
+_CELLS: Any = WeakIdKeyDictionary()
+_GRADIENTS: Any = WeakIdKeyDictionary()
+
+
+def packed_cell(cell: CellWeights) -> _native.PackedLSTM | _native.PackedLSTM64:
+    """Give the cell's weights as the forward kernel reads them."""
+    return _kept(_CELLS, cell, _pack_cell)
+
+
+def packed_gradient(cell: CellWeights) -> _native.PackedGradient | _native.PackedGradient64:
+    """Give the cell's weights as the backward kernel reads them."""
+    return _kept(_GRADIENTS, cell, _pack_gradient)
+
+
+def _kept(entries: Any, cell: CellWeights, pack: Callable[[CellWeights], P]) -> P:
+    key = _state_of(cell)
+    entry = entries.get(cell.weight_hh)
+    if entry is None or entry.key != key or key is None:
+        entry = entries[cell.weight_hh] = _Entry(key or (), pack(cell))
+    return entry.packed
+
+
+def _state_of(cell: CellWeights) -> tuple[Any, ...] | None:
+    """Tell one state of the weights from another; None where that cannot be told.
+
+    A change through `.data` leaves torch's version as it was; a sample of the values, which costs
+    less than reading them all, notices it unless it touches few of them.
+    """
+    tensors = [t for t in cell if t is not None]
+    if not all(t.is_contiguous() for t in tensors):
+        return None
+    versions = [0 if t.is_inference() else t._version for t in tensors]
+    pieces = [(t.data_ptr(), t.nbytes) for t in tensors]
+    return _native.digest(pieces), *pieces, *versions
+
+
+def _pack_cell(cell: CellWeights) -> Any:
+    weight_ih, weight_hh, bias_ih, bias_hh, weight_hr = (_array(t) for t in cell)
+    if bias_ih is None:
+        bias = torch.zeros(len(cell.weight_hh), dtype=cell.weight_hh.dtype).numpy()
+    else:
+        bias = bias_ih + bias_hh
+    kind = _native.PackedLSTM if cell.weight_hh.dtype == torch.float32 else _native.PackedLSTM64
+    return kind(weight_ih, weight_hh, bias, weight_hr)
+
+
+def _pack_gradient(cell: CellWeights) -> Any:
+    kinds = (_native.PackedGradient, _native.PackedGradient64)
+    kind = kinds[cell.weight_hh.dtype == torch.float64]
+    return kind(_array(cell.weight_ih), _array(cell.weight_hh), _array(cell.weight_hr))
+
+
+def _array(tensor: Tensor | None) -> Any:
+    return None if tensor is None else tensor.detach().contiguous().numpy()
