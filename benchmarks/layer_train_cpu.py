@@ -2,8 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
-
 import torch
 
 from benchmarks import layers
@@ -16,23 +14,19 @@ SHAPES = (*layers.SHAPES[:-1], (20, 35, 650, 650))
 
 def run(recorder: Recorder, options: Options) -> None:
     """Time forward, backward and the gradient of every parameter and of the input."""
-    layers.add_limits(recorder, options.threads)
+    for threads in (1, 2):
+        torch.set_num_threads(threads)
+        _measure(recorder, options, threads)
+
+
+def _measure(recorder: Recorder, options: Options, threads: int) -> None:
     for batch, steps, inputs, hidden in SHAPES:
         ours, theirs = layers.pair(inputs, hidden)
         x = torch.randn(steps, batch, inputs)
         dy = torch.randn(steps, batch, hidden)
-        calls = {"cellstate": _pass(ours, x, dy), "torch.nn.LSTM": _pass(theirs, x, dy)}
-        timing = alternate(calls, rounds=5 if options.quick else 41)
-        timing.record(recorder, f"B {batch}, T {steps}, I {inputs}, H {hidden}")
-
-
-def _pass(layer: torch.nn.Module, x: torch.Tensor, dy: torch.Tensor) -> Callable[[], object]:
-    x = x.clone().requires_grad_()
-
-    def both() -> None:
-        layer.zero_grad()
-        x.grad = None
-        y, _ = layer(x)
-        y.backward(dy)
-
-    return both
+        calls = {
+            "cellstate": layers.training(ours, x, dy),
+            "torch.nn.LSTM": layers.training(theirs, x, dy),
+        }
+        timing = alternate(calls, rounds=5 if options.quick else 41, pause=layers.PAUSE)
+        timing.record(recorder, f"B {batch}, T {steps}, I {inputs}, H {hidden}, threads {threads}")

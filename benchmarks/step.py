@@ -7,24 +7,33 @@ from collections.abc import Callable, Mapping
 import numpy as np
 import torch
 
+from benchmarks import layers
 from benchmarks.harness.options import Options
 from benchmarks.harness.record import Recorder
 from benchmarks.harness.timing import alternate
 from cellstate import network
 from cellstate.runtime import Chain
 
-SIZES = ((1, 1, 64), (1, 64, 64), (32, 64, 64), (256, 64, 64), (256, 256, 256))  # rows, I, H
+SIZES = (  # rows, I, H
+    (1, 64, 64),
+    (1, 128, 128),
+    (1, 256, 256),
+    (1, 512, 512),
+    (32, 64, 64),
+    (256, 64, 64),
+    (256, 256, 256),
+)
 GATES = 4
 
 
 def run(recorder: Recorder, options: Options) -> None:
-    """Time `runtime.Chain.step` beside torch's layer and torch's cell, and count operations."""
+    """Time `runtime.Chain.step` beside torch's layer, torch's cell and ONNX Runtime."""
     torch.set_num_threads(options.threads)
     for rows, inputs, hidden in SIZES:
         case = f"rows {rows}, inputs {inputs}, units {hidden}"
         calls = _calls(rows, inputs, hidden, options.threads)
         with torch.inference_mode():
-            timing = alternate(calls, rounds=5 if options.quick else 51)
+            timing = alternate(calls, rounds=5 if options.quick else 51, pause=layers.PAUSE)
         timing.record(recorder, case)
         operations = 2 * GATES * hidden * (inputs + hidden) * rows
         for name in calls:
@@ -33,7 +42,7 @@ def run(recorder: Recorder, options: Options) -> None:
 
 def _calls(rows: int, inputs: int, hidden: int, threads: int) -> Mapping[str, Callable[[], object]]:
     """Give each system the same weights, input and state."""
-    layer = torch.nn.LSTM(inputs, hidden)
+    ours, layer = layers.pair(inputs, hidden)
     cell = torch.nn.LSTMCell(inputs, hidden)
     cell.load_state_dict(
         {name.removesuffix("_l0"): value for name, value in layer.state_dict().items()}
@@ -46,4 +55,5 @@ def _calls(rows: int, inputs: int, hidden: int, threads: int) -> Mapping[str, Ca
         "cellstate": lambda: chain.step(x_numpy, state),
         "torch.nn.LSTM": lambda: layer(x[None], (h[None], c[None])),
         "torch.nn.LSTMCell": lambda: cell(x, (h, c)),
+        "onnxruntime": layers.onnx_runtime(ours, x_numpy[np.newaxis], threads),
     }

@@ -58,8 +58,23 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.layer_train_cpu:run",
         LAYER,
     ),
+    "layer-sweep": Benchmark(
+        "Inference of one layer of forty random shapes, beside torch's layer.",
+        "benchmarks.layer_sweep:run",
+        LAYER,
+    ),
+    "ragged": Benchmark(
+        "Sequences of unequal lengths, beside torch's packed ones.",
+        "benchmarks.ragged:run",
+        LAYER,
+    ),
+    "memory": Benchmark(
+        "Peak memory of training on long sequences, beside torch's layer.",
+        "benchmarks.memory:run",
+        LAYER,
+    ),
     "step": Benchmark(
-        "One step of an LSTM layer without torch, beside torch's layer and cell.",
+        "One step of an LSTM layer without torch, beside torch's layer and cell and ONNX Runtime.",
         "benchmarks.step:run",
         ("tests/runtime/test_lstm_kernel.py", "tests/runtime/test_chain.py"),
     ),

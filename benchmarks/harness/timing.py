@@ -44,6 +44,7 @@ def alternate(
     rounds: int = 21,
     warm_ups: int = 2,
     seconds: float = 30.0,
+    pause: float = 0.0,
 ) -> Timing:
     """Time callables in turns, so that what slows the machine down slows all of them.
 
@@ -60,6 +61,9 @@ def alternate(
         How many calls of each go before.
     seconds : float, default 30.0
         Stop early after this long, but not before three rounds.
+    pause : float, default 0.0
+        Wait so many seconds before each sample: thread pools spin for some milliseconds after their
+        work, and would take cores from whoever comes next.
 
     Raises
     ------
@@ -95,6 +99,7 @@ def alternate(
         for turn in range(rounds):
             for place in range(len(names)):
                 name = names[(turn + place) % len(names)]
+                time.sleep(pause)
                 samples[name].append(_sample(calls[name], repeats[name]))
             if turn >= 2 and time.perf_counter() > stop:
                 break

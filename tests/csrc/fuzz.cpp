@@ -1,0 +1,212 @@
+// Random calls of the kernels in arrays of exactly the stated size, for the sanitizers to watch,
+// held against the equations written out in double precision.
+
+#include <math.h>
+#include <stdio.h>
+#include <stdlib.h>
+
+#include <algorithm>
+#include <memory>
+#include <numeric>
+#include <random>
+#include <vector>
+
+#include "lstm.h"
+
+#define JOIN_NOW(a, b) a##b
+#define JOIN(a, b) JOIN_NOW(a, b)
+#define TABLE JOIN(JOIN(kernels_, CELLSTATE_ISA), JOIN(_, CELLSTATE_REAL))
+
+namespace cellstate {
+extern const Kernels<CELLSTATE_REAL> TABLE;
+}
+
+namespace {
+
+using namespace cellstate;
+using Real = CELLSTATE_REAL;
+using Numbers = std::vector<Real>;
+
+std::mt19937 generator;
+
+size_t draw(size_t least, size_t most) {
+  return std::uniform_int_distribution<size_t>(least, most)(generator);
+}
+
+// On the heap, without room to spare, so that a step outside is seen.
+std::unique_ptr<Real[]> numbers(size_t count, bool drawn = true) {
+  std::unique_ptr<Real[]> out(new Real[count]);
+  std::normal_distribution<Real> normal;
+  for (size_t i = 0; i < count; ++i) out[i] = drawn ? normal(generator) : Real(NAN);
+  return out;
+}
+
+struct Aligned {
+  explicit Aligned(size_t bytes)
+      : data(aligned_alloc(alignment, std::max<size_t>(1, (bytes + alignment - 1) / alignment) * alignment)) {}
+  ~Aligned() { free(data); }
+  void* data;
+};
+
+double sigmoid(double x) { return 1 / (1 + exp(-x)); }
+
+void fail(const char* what, double found, double expected) {
+  printf("%s: %.17g instead of %.17g\n", what, found, expected);
+  exit(1);
+}
+
+void expect(const char* what, double found, double expected, double tolerance) {
+  if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) fail(what, found, expected);
+}
+
+void once() {
+  const Kernels<Real>& kernels = TABLE;
+  const size_t T = draw(0, 9), B = draw(0, 9), I = draw(1, 40), H = draw(1, 70), lanes = kernels.lanes;
+  const bool projects = draw(0, 2) == 0, ragged = draw(0, 1), anew = draw(0, 1), reverse = draw(0, 1);
+  const size_t P = projects ? draw(1, H) : H, stride = P + draw(0, 5);
+  const auto scale = [&](std::unique_ptr<Real[]>& values, size_t count) {
+    for (size_t i = 0; i < count; ++i) values[i] /= static_cast<Real>(sqrt(double(I + P)));
+  };
+  auto weight_ih = numbers(4 * H * I), weight_hh = numbers(4 * H * P), bias = numbers(4 * H);
+  auto weight_hr = numbers(P * H);
+  scale(weight_ih, 4 * H * I);
+  scale(weight_hh, 4 * H * P);
+  scale(weight_hr, P * H);
+  auto x = numbers(T * B * I), h0 = numbers(B * P), c0 = numbers(B * H);
+  auto start_h = numbers(P), start_c = numbers(H);
+  std::vector<int64_t> lengths(B, static_cast<int64_t>(T));
+  std::vector<uint8_t> reset(T * B);
+  if (ragged) for (auto& length : lengths) length = static_cast<int64_t>(draw(0, T));
+  for (auto& mark : reset) mark = draw(0, 3) == 0;
+  std::vector<size_t> order(B);
+  std::iota(order.begin(), order.end(), size_t{0});
+  std::stable_sort(order.begin(), order.end(),
+                   [&](size_t a, size_t b) { return lengths[a] > lengths[b]; });
+
+  Aligned packed(packed_size(cell_blocks(H, lanes), I + P, lanes) * sizeof(Real));
+  pack_cell(weight_ih.get(), weight_hh.get(), bias.get(), I, H, P, lanes, (Real*)packed.data);
+  Aligned projection(packed_size(product_blocks(P, lanes), H, lanes) * sizeof(Real));
+  pack_product<Real>(weight_hr.get(), nullptr, H, P, lanes, (Real*)projection.data);
+
+  auto y = numbers(T * B * stride, false), h = numbers(B * P, false), c = numbers(B * H, false);
+  auto gates = numbers(T * B * 4 * H, false), cells = numbers(T * B * H, false);
+  Forward<Real> call{};
+  call.weights = {(Real*)packed.data, cell_blocks(H, lanes), I + P};
+  if (projects) call.projection = {(Real*)projection.data, product_blocks(P, lanes), H};
+  call.shape = {T, B, I, H, P, reverse, ragged ? lengths.data() : nullptr,
+                anew ? reset.data() : nullptr, start_h.get(), start_c.get()};
+  call.x = x.get();
+  call.h0 = h0.get();
+  call.c0 = c0.get();
+  call.y = y.get();
+  call.y_stride = stride;
+  call.h = h.get();
+  call.c = c.get();
+  call.gates = gates.get();
+  call.cells = cells.get();
+  Aligned workspace(kernels.forward_bytes(call, B));
+  kernels.forward(call, Rows{order.data(), B}, workspace.data);
+
+  const double tolerance = sizeof(Real) == 4 ? 2e-4 : 1e-12;
+  for (size_t b = 0; b < B; ++b) {
+    std::vector<double> hs(h0.get() + b * P, h0.get() + (b + 1) * P);
+    std::vector<double> cs(c0.get() + b * H, c0.get() + (b + 1) * H);
+    const size_t length = static_cast<size_t>(lengths[b]);
+    for (size_t s = 0; s < length; ++s) {
+      const size_t t = reverse ? length - 1 - s : s, place = t * B + b;
+      if (anew && reset[place]) {
+        hs.assign(start_h.get(), start_h.get() + P);
+        cs.assign(start_c.get(), start_c.get() + H);
+      }
+      std::vector<double> inner(H);
+      for (size_t u = 0; u < H; ++u) {
+        double gate[4];
+        for (size_t v = 0; v < 4; ++v) {
+          const size_t row = v * H + u;
+          gate[v] = bias[row];
+          for (size_t k = 0; k < I; ++k) gate[v] += double(weight_ih[row * I + k]) * x[place * I + k];
+          for (size_t k = 0; k < P; ++k) gate[v] += double(weight_hh[row * P + k]) * hs[k];
+        }
+        cs[u] = sigmoid(gate[1]) * cs[u] + sigmoid(gate[0]) * tanh(gate[2]);
+        inner[u] = sigmoid(gate[3]) * tanh(cs[u]);
+        expect("c", cells[place * H + u], cs[u], tolerance);
+      }
+      for (size_t p = 0; p < P; ++p) {
+        hs[p] = projects ? 0 : inner[p];
+        for (size_t u = 0; projects && u < H; ++u) hs[p] += double(weight_hr[p * H + u]) * inner[u];
+        expect("y", y[place * stride + p], hs[p], tolerance);
+      }
+    }
+    for (size_t t = length; t < T; ++t) {
+      for (size_t p = 0; p < P; ++p) expect("padding", y[(t * B + b) * stride + p], 0, 0);
+    }
+    for (size_t p = 0; p < P; ++p) expect("h_n", h[b * P + p], hs[p], tolerance);
+    for (size_t u = 0; u < H; ++u) expect("c_n", c[b * H + u], cs[u], tolerance);
+  }
+
+  // The gradient's numbers are held to autograd's elsewhere; here its memory is watched.
+  Aligned recurrent(packed_size(product_blocks(P, lanes), 4 * H, lanes) * sizeof(Real));
+  pack_transposed(weight_hh.get(), 4 * H, P, lanes, (Real*)recurrent.data);
+  Aligned inward(packed_size(product_blocks(H, lanes), P, lanes) * sizeof(Real));
+  pack_transposed(weight_hr.get(), P, H, lanes, (Real*)inward.data);
+  auto dy = numbers(T * B * stride), dh_n = numbers(B * P), dc_n = numbers(B * H);
+  auto dgates = numbers(T * B * 4 * H), dcells = numbers(T * B * H);
+  auto dsums = numbers(T * B * 4 * H, false), dh = numbers(T * B * P, false);
+  auto dh0 = numbers(B * P, false), dc0 = numbers(B * H, false);
+  auto dstart_h = numbers(B * P, false), dstart_c = numbers(B * H, false);
+  const Numbers zeros(std::max(4 * H, P));
+  Backward<Real> back{};
+  back.recurrent = {(Real*)recurrent.data, product_blocks(P, lanes), 4 * H};
+  if (projects) back.projection = {(Real*)inward.data, product_blocks(H, lanes), P};
+  back.shape = call.shape;
+  back.c0 = c0.get();
+  back.gates = gates.get();
+  back.cells = cells.get();
+  back.dy = dy.get();
+  back.dy_stride = stride;
+  back.dh_n = dh_n.get();
+  back.dc_n = dc_n.get();
+  back.dgates = draw(0, 1) ? dgates.get() : nullptr;
+  back.dcells = draw(0, 1) ? dcells.get() : nullptr;
+  back.zeros = zeros.data();
+  back.dsums = dsums.get();
+  back.dh = projects ? dh.get() : nullptr;
+  back.dh0 = dh0.get();
+  back.dc0 = dc0.get();
+  back.dstart_h = anew ? dstart_h.get() : nullptr;
+  back.dstart_c = anew ? dstart_c.get() : nullptr;
+  Aligned space(kernels.backward_bytes(back, B));
+  kernels.backward(back, Rows{order.data(), B}, space.data);
+  for (size_t i = 0; i < T * B * 4 * H; ++i) if (!isfinite(dsums[i])) fail("dsums", dsums[i], 0);
+  for (size_t i = 0; i < B * P; ++i) if (!isfinite(dh0[i])) fail("dh0", dh0[i], 0);
+  for (size_t i = 0; i < B * H; ++i) if (!isfinite(dc0[i])) fail("dc0", dc0[i], 0);
+
+  const size_t K = draw(0, 300), M = draw(1, 40), N = draw(1, 150);
+  auto a = numbers(K * M), b = numbers(K * N), product = numbers(M * N), sums = numbers(M);
+  const Numbers before(product.get(), product.get() + M * N), sums_before(sums.get(), sums.get() + M);
+  const size_t middle = draw(0, M);
+  const Accumulate<Real> add{K, M, N, a.get(), b.get(), product.get(), sums.get()};
+  kernels.accumulate(add, 0, middle);
+  kernels.accumulate(add, middle, M);
+  for (size_t m = 0; m < M; ++m) {
+    double total = sums_before[m];
+    for (size_t k = 0; k < K; ++k) total += a[k * M + m];
+    expect("sums", sums[m], total, 20 * tolerance);
+    for (size_t n = 0; n < N; ++n) {
+      double sum = before[m * N + n];
+      for (size_t k = 0; k < K; ++k) sum += double(a[k * M + m]) * b[k * N + n];
+      expect("product", product[m * N + n], sum, 20 * tolerance);
+    }
+  }
+}
+
+}  // namespace
+
+int main(int count, char** arguments) {
+  const int rounds = count > 1 ? atoi(arguments[1]) : 100;
+  for (int round = 0; round < rounds; ++round) {
+    generator.seed(static_cast<unsigned>(round));
+    once();
+  }
+  printf("%d rounds\n", rounds);
+}
