@@ -24,7 +24,7 @@ SHAPES = (  # B, T, I, H
 )
 
 
-PAUSE = 0.02  # for the threads of other systems to fall asleep
+PAUSE = 0.1  # for the threads of other systems to fall asleep
 
 
 def pair(inputs: int, hidden: int, **options: object) -> tuple[nn.LSTM, torch.nn.LSTM]:

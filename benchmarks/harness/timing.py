@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import gc
+import random
 import statistics
 import time
 from collections.abc import Callable, Mapping
@@ -12,6 +13,7 @@ from benchmarks.harness.record import Recorder
 from cellstate.errors import InputError, explain
 
 SHORTEST_SAMPLE = 1e-3  # seconds; below, the clock itself is felt
+AWAKENING = 0.03  # seconds of calls after a pause
 
 
 @dataclass(frozen=True)
@@ -48,8 +50,9 @@ def alternate(
 ) -> Timing:
     """Time callables in turns, so that what slows the machine down slows all of them.
 
-    Each round calls every one of them, beginning with another one each time. A call that is too
-    short for the clock is repeated within its sample. Garbage is not collected meanwhile.
+    Each round calls every one of them, in an order of its own, so that none always follows the
+    same other one. A call that is too short for the clock is repeated within its sample. Garbage is
+    not collected meanwhile.
 
     Parameters
     ----------
@@ -62,8 +65,9 @@ def alternate(
     seconds : float, default 30.0
         Stop early after this long, but not before three rounds.
     pause : float, default 0.0
-        Wait so many seconds before each sample: thread pools spin for some milliseconds after their
-        work, and would take cores from whoever comes next.
+        Wait so many seconds before each sample, then call without the clock until all threads are
+        awake: thread pools spin for some milliseconds after their work, and would take cores from
+        whoever comes next; waking takes milliseconds too.
 
     Raises
     ------
@@ -91,15 +95,17 @@ def alternate(
     repeats = {name: _repeats(call) for name, call in calls.items()}
     names = list(calls)
     samples: dict[str, list[float]] = {name: [] for name in names}
+    order = random.Random(0)
     stop = time.perf_counter() + seconds
     collecting = gc.isenabled()
     gc.collect()
     gc.disable()
     try:
         for turn in range(rounds):
-            for place in range(len(names)):
-                name = names[(turn + place) % len(names)]
-                time.sleep(pause)
+            for name in order.sample(names, len(names)):
+                if pause:
+                    time.sleep(pause)
+                    _awaken(calls[name])
                 samples[name].append(_sample(calls[name], repeats[name]))
             if turn >= 2 and time.perf_counter() > stop:
                 break
@@ -107,6 +113,12 @@ def alternate(
         if collecting:
             gc.enable()
     return Timing({name: tuple(taken) for name, taken in samples.items()})
+
+
+def _awaken(call: Callable[[], object]) -> None:
+    stop = time.perf_counter() + AWAKENING
+    while time.perf_counter() < stop:
+        call()
 
 
 def _sample(call: Callable[[], object], repeats: int) -> float:
