@@ -12,7 +12,7 @@ PACKAGES = sorted(
     path.parent for path in PACKAGE.rglob("__init__.py") if path.parent not in (PACKAGE,)
 )
 # Folders that hold something else than one package of the source.
-OTHER = {"architecture", "conformance", "golden", "benchmarks", "docs", "examples"}
+OTHER = {"csrc", "architecture", "conformance", "golden", "benchmarks", "docs", "examples"}
 TEST_FILES = sorted(TESTS.rglob("test_*.py"))
 
 

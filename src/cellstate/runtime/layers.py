@@ -35,6 +35,8 @@ class LSTMStack:
         """Advance by T steps; the given state is left as it is."""
         T, B, _ = x_TBI.shape
         after = LSTMState(np.empty_like(state.h), np.empty_like(state.c))
+        if T == 1:
+            return self._step(x_TBI[0], state, after), after
         for k, packed in enumerate(self._packed):
             y_TBH = np.empty((T, B, self._hidden_size), np.float32)
             _native.lstm_forward(
@@ -49,6 +51,16 @@ class LSTMStack:
             )
             x_TBI = y_TBH
         return x_TBI, after
+
+    def _step(self, x_BI: Floats, state: LSTMState, after: LSTMState) -> Floats:
+        """Advance by one step, for which each layer's output is its new state."""
+        for k, packed in enumerate(self._packed):
+            h_BH = after.h[k]
+            _native.lstm_step(
+                packed, x_BI, state.h[k], state.c[k], h_BH, after.c[k], self._threads
+            )
+            x_BI = h_BH
+        return x_BI[np.newaxis].copy()
 
 
 class Linear:

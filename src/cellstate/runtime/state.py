@@ -63,25 +63,25 @@ def checked_state(
     ShapeError
         An array does not fit its layer or the batch.
     """
-    state = state or {}
-    names = [layer.name for layer in layers]
+    if not state:
+        return zero_state(layers, batch)
+    held: State = {}
+    for layer in layers:
+        if layer.name in state:
+            held[layer.name] = _held_to(layer, batch, state[layer.name])
+        else:
+            held |= zero_state((layer,), batch)
     for name in state:
-        if name not in names:
+        if name not in held:
             raise InputError(
                 explain(
                     "runtime.Chain",
                     "state must hold the chain's LSTM layers by name",
                     repr(name),
-                    did_you_mean(name, names) if names else "Leave it out",
+                    did_you_mean(name, held) if held else "Leave it out",
                 )
             )
-    missing = zero_state([layer for layer in layers if layer.name not in state], batch)
-    return {
-        layer.name: missing[layer.name]
-        if layer.name in missing
-        else _held_to(layer, batch, state[layer.name])
-        for layer in layers
-    }
+    return held
 
 
 def _held_to(layer: network.LSTM, batch: int, given: tuple[Floats, Floats]) -> LSTMState:
