@@ -56,9 +56,7 @@ class LSTMStack:
         """Advance by one step, for which each layer's output is its new state."""
         for k, packed in enumerate(self._packed):
             h_BH = after.h[k]
-            _native.lstm_step(
-                packed, x_BI, state.h[k], state.c[k], h_BH, after.c[k], self._threads
-            )
+            _native.lstm_step(packed, x_BI, state.h[k], state.c[k], h_BH, after.c[k], self._threads)
             x_BI = h_BH
         return x_BI[np.newaxis].copy()
 
