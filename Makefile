@@ -39,7 +39,7 @@ bench-peers-env: ## Make the environment of the peers that benchmarks compare wi
 test-sktime: ## Run sktime's own checks on the adapter, in an environment of its own
 	test -x .venv-sktime/bin/python || $(PYTHON) -m venv .venv-sktime
 	.venv-sktime/bin/python -m pip install --quiet '$(TORCH)'
-	.venv-sktime/bin/python -m pip install --quiet -Cbuild-dir=.venv-sktime/build \
+	.venv-sktime/bin/python -m pip install --quiet --config-settings=build-dir=.venv-sktime/build \
 		'.[forecast]' sktime pytest hypothesis
 	.venv-sktime/bin/python -m pytest -o pythonpath=. tests/tasks/forecast/test_sktime_adapter.py
 
