@@ -18,6 +18,8 @@ namespace nb = nanobind;
 
 using Input = nb::ndarray<nb::ro, nb::device::cpu>;
 using Output = nb::ndarray<nb::device::cpu>;
+using MaybeInput = std::optional<Input>;
+using MaybeOutput = std::optional<Output>;
 using Shape = std::vector<size_t>;
 
 [[noreturn]] inline void refuse(const std::string& must, const std::string& given,

@@ -6,6 +6,7 @@
 // all time (of the weights and of the input) need.
 
 #include "sums.h"
+#include "variants.h"
 
 namespace cellstate::CELLSTATE_HERE {
 
@@ -15,6 +16,7 @@ struct BackwardSpace {
   const Real** dh;     // where something projects
   const Real** c;      // the cell state before the step
   uint8_t* anew;       // whether the state started anew before the next step
+  Real* inner;         // (rows, 2H): with layer norm, what reaches a row's cells
   Real* partial;       // see `Pass`
   size_t bytes;
 
@@ -25,6 +27,8 @@ struct BackwardSpace {
     dh = cutter.take<const Real*>(call.projection.count ? rows : 0);
     c = cutter.take<const Real*>(rows);
     anew = cutter.take<uint8_t>(rows);
+    const bool normed = call.variant && call.variant->norm_hh;
+    inner = cutter.take<Real>(normed ? rows * 2 * call.shape.hidden_size : 0);
     partial = cutter.take<Real>(rows * block_width);
     bytes = cutter.bytes();
   }
@@ -53,6 +57,161 @@ struct GradientTile {
     }
     const Vector received = load_first(call.dy + place(row) * call.dy_stride + output, used);
     return received + (load_first(space.extra[row] + output, used) + back);
+  }
+
+  // The same with dropout of h (12) and zoneout (14): dh0 carries what a kept h sends back.
+  __attribute__((always_inline)) inline Vector varied_total(Vector back, size_t row, size_t output,
+                                                            size_t used) const {
+    const Variant<Real>& v = *call.variant;
+    const size_t P = call.shape.output_size;
+    const Units at{numbers[row], output, used};
+    back = scaled(back, v.keep_h, P, at);
+    if (!(v.zoneout_h > 0)) return total(back, row, output, used);
+    Real* carried = call.dh0 + numbers[row] * P + output;
+    const Vector dh = total(back + load_first(carried, used), row, output, used);
+    const Vector zone = P == call.shape.hidden_size && !call.projection.count
+                            ? cell_zones(v, t, P, at).h
+                            : projected_zone(v, t, P, at);
+    store_first(carried, zone * dh, used);
+    return dh - zone * dh;
+  }
+
+  // Cell states and their gradient, beside the gates, of the units of one vector.
+  struct Held {
+    Activations a;
+    Vector c_old;
+  };
+
+  __attribute__((always_inline)) inline Held held(size_t row, size_t unit, size_t used) const {
+    const size_t H = call.shape.hidden_size;
+    const Real* gates = call.gates + place(row) * 4 * H + unit;
+    return {{load_first(gates, used), load_first(gates + H, used), load_first(gates + 2 * H, used),
+             load_first(gates + 3 * H, used)},
+            load_first(space.c[row] + unit, used)};
+  }
+
+  // From what a variant's cell and output gate received through h to the gates before activation.
+  __attribute__((always_inline)) inline Activations to_sums(Received received, const Held& held,
+                                                            size_t row, size_t unit,
+                                                            size_t used) const {
+    const Variant<Real>& v = *call.variant;
+    const size_t H = call.shape.hidden_size, number = numbers[row];
+    const Units at{number, unit, used};
+    Real* carried = call.dc0 + number * H + unit;
+    Vector dc = load_first(carried, used), kept = {};
+    if (space.anew[row]) {
+      Real* start = call.dstart_c + number * H + unit;
+      store_first(start, load_first(start, used) + dc, used);
+      dc = Vector{};
+    }
+    if (call.dcells) dc += load_first(call.dcells + place(row) * H + unit, used);
+    if (v.zoneout_c > 0) {
+      kept = cell_zones(v, t, H, at).c * dc;
+      dc -= kept;
+    }
+    received.c += dc;
+    Activations more;
+    if (call.dgates) {
+      const Real* from = call.dgates + place(row) * 4 * H + unit;
+      more = {load_first(from, used), load_first(from + H, used), load_first(from + 2 * H, used),
+              load_first(from + 3 * H, used)};
+    }
+    const Gradients d = retreat(v, held.a, held.c_old, received, call.dgates ? &more : nullptr,
+                                call.dpeephole, H, at);
+    store_first(carried, d.c_old + kept, used);
+    return d.sums;
+  }
+
+  __attribute__((always_inline)) inline void keep_sums(Real* sums, const Activations& d, size_t row,
+                                                       size_t unit, size_t used) const {
+    const size_t H = call.shape.hidden_size;
+    Real* to = sums + place(row) * 4 * H + unit;
+    store_first(to, d.i, used);
+    store_first(to + H, d.f, used);
+    store_first(to + 2 * H, d.g, used);
+    store_first(to + 3 * H, d.o, used);
+  }
+
+  __attribute__((always_inline)) inline void keep_inner(Vector inner, size_t row, size_t unit,
+                                                        size_t used) const {
+    if (!call.inner) return;
+    store_first(call.inner + place(row) * call.shape.hidden_size + unit, inner, used);
+  }
+
+  // From dL/d(o tanh c) of a varied cell to the gates before activation. With layer norm it is set
+  // aside until a row has all of it.
+  __attribute__((always_inline)) inline void varied_update(Vector dh, size_t row, size_t unit,
+                                                           size_t used) const {
+    const Variant<Real>& v = *call.variant;
+    const size_t H = call.shape.hidden_size;
+    if (v.norm_hh) return store_first(space.inner + row * 2 * H + unit, dh, used);
+    const Held cell = held(row, unit, used);
+    const Vector c = bounded(v, unbounded(v, cell.a, cell.c_old, H, {numbers[row], unit, used}));
+    const Vector shown = tanh(c);
+    keep_inner(cell.a.o * shown, row, unit, used);
+    const Received received{dh * cell.a.o * (broadcast(1) - shown * shown), dh * shown};
+    keep_sums(call.dsums, to_sums(received, cell, row, unit, used), row, unit, used);
+  }
+
+  // The gradient of layer norm (9), and all that comes after it, for one row.
+  void finish(size_t row) const {
+    const Variant<Real>& v = *call.variant;
+    const size_t H = call.shape.hidden_size, number = numbers[row];
+    const Real* stats = call.stats + place(row) * 3;
+    const Vector mean = broadcast(stats[1]), scale = broadcast(stats[2]);
+    Real *of_row = space.inner + row * 2 * H, *of_gate = of_row + H;
+    Real *dgain = call.dnorm_c + number * 2 * H, *dbias = dgain + H;
+    Vector sum = {}, product = {};
+    for (size_t unit = 0; unit < H; unit += lanes) {
+      const size_t used = used_of(unit, lanes, H);
+      const Held cell = held(row, unit, used);
+      const Vector dh = load_first(of_row + unit, used), gain = load_first(v.norm_c + unit, used);
+      const Vector c = bounded(v, unbounded(v, cell.a, cell.c_old, H, {number, unit, used}));
+      const Vector normed = (c - mean) * scale;
+      const Vector shown = tanh(multiply_add(normed, gain, load_first(v.norm_c_bias + unit, used)));
+      keep_inner(cell.a.o * shown, row, unit, used);
+      const Vector dshown = dh * cell.a.o * (broadcast(1) - shown * shown);
+      store_first(dgain + unit, multiply_add(dshown, normed, load_first(dgain + unit, used)), used);
+      store_first(dbias + unit, load_first(dbias + unit, used) + dshown, used);
+      const Vector dnormed = dshown * gain;
+      sum += dnormed;
+      product = multiply_add(dnormed, normed, product);
+      store_first(of_row + unit, dnormed, used);
+      store_first(of_gate + unit, dh * shown, used);
+    }
+    const Vector level = broadcast(across(sum) / (Real)H), tilt = broadcast(across(product) / (Real)H);
+    const Real* of_sums = call.normed + place(row) * 4 * H;
+    Real *dsums = call.dsums + place(row) * 4 * H, *dgains = call.dnorm_hh + number * 4 * H;
+    const size_t first = v.coupled ? 1 : 0;
+    sum = product = Vector{};
+    for (size_t unit = 0; unit < H; unit += lanes) {
+      const size_t used = used_of(unit, lanes, H);
+      const Held cell = held(row, unit, used);
+      const Vector c = bounded(v, unbounded(v, cell.a, cell.c_old, H, {number, unit, used}));
+      const Vector normed_c = (c - mean) * scale;
+      const Vector dc = scale * (load_first(of_row + unit, used) - level - normed_c * tilt);
+      const Activations d = to_sums({dc, load_first(of_gate + unit, used)}, cell, row, unit, used);
+      keep_sums(call.dshares, d, row, unit, used);
+      const Vector each[] = {d.i, d.f, d.g, d.o};
+      CELLSTATE_UNROLL for (size_t gate = 0; gate < vectors_per_block; ++gate) {
+        const size_t at = gate * H + unit;
+        const Vector normed = load_first(of_sums + at, used);
+        store_first(dgains + at, multiply_add(each[gate], normed, load_first(dgains + at, used)), used);
+        const Vector dnormed = each[gate] * load_first(v.norm_hh + at, used);
+        sum += dnormed;
+        product = multiply_add(dnormed, normed, product);
+        store_first(dsums + at, dnormed, used);
+      }
+    }
+    const Real count = (Real)((vectors_per_block - first) * H);
+    const Vector sums_level = broadcast(across(sum) / count);
+    const Vector sums_tilt = broadcast(across(product) / count), sums_scale = broadcast(stats[0]);
+    for (size_t at = first * H; at < 4 * H; at += lanes) {
+      const size_t used = used_of(at, lanes, 4 * H);
+      const Vector normed = load_first(of_sums + at, used);
+      const Vector dnormed = load_first(dsums + at, used);
+      store_first(dsums + at, sums_scale * (dnormed - sums_level - normed * sums_tilt), used);
+    }
   }
 
   // From dL/d(o tanh c) of the units of one vector to the gates before activation.
@@ -105,7 +264,8 @@ CELLSTATE_INLINE void for_each_vector(const Sums<R, N>& sums, size_t block, size
 }
 
 // A step where nothing projects: all of it.
-struct PlainTile : GradientTile {
+template <bool varied>
+struct WholeTile : GradientTile {
   template <int R, int N>
   Sums<R, N> begin(size_t block, size_t) const {
     return biases<R, N>(call.recurrent, block);
@@ -115,7 +275,11 @@ struct PlainTile : GradientTile {
   void end(const Sums<R, N>& sums, size_t block, size_t row) const {
     for_each_vector(sums, block, row, call.shape.output_size,
                     [&](size_t r, size_t output, size_t used, Vector back) __attribute__((always_inline)) {
-                      update(total(back, r, output, used), r, output, used);
+                      if (varied) {
+                        varied_update(varied_total(back, r, output, used), r, output, used);
+                      } else {
+                        update(total(back, r, output, used), r, output, used);
+                      }
                     });
   }
 };
@@ -132,7 +296,9 @@ struct OutputTile : GradientTile {
     const size_t P = call.shape.output_size;
     for_each_vector(sums, block, row, P,
                     [&](size_t r, size_t output, size_t used, Vector back) __attribute__((always_inline)) {
-                      store_first(call.dh + place(r) * P + output, total(back, r, output, used), used);
+                      const Vector dh = call.variant ? varied_total(back, r, output, used)
+                                                     : total(back, r, output, used);
+                      store_first(call.dh + place(r) * P + output, dh, used);
                     });
   }
 };
@@ -148,7 +314,11 @@ struct InnerTile : GradientTile {
   void end(const Sums<R, N>& sums, size_t block, size_t row) const {
     for_each_vector(sums, block, row, call.shape.hidden_size,
                     [&](size_t r, size_t unit, size_t used, Vector dh) __attribute__((always_inline)) {
-                      update(dh, r, unit, used);
+                      if (call.variant) {
+                        varied_update(dh, r, unit, used);
+                      } else {
+                        update(dh, r, unit, used);
+                      }
                     });
   }
 };
@@ -165,6 +335,12 @@ struct FirstTile : GradientTile {
     const size_t P = call.shape.output_size;
     for_each_vector(sums, block, row, P,
                     [&](size_t r, size_t output, size_t used, Vector back) __attribute__((always_inline)) {
+                      if (const Variant<Real>* v = call.variant) {
+                        back = scaled(back, v->keep_h, P, {numbers[r], output, used});
+                        if (v->zoneout_h > 0) {
+                          back += load_first(call.dh0 + numbers[r] * P + output, used);
+                        }
+                      }
                       Real* to = (space.anew[r] ? call.dstart_h : call.dh0) + numbers[r] * P + output;
                       const Vector held = space.anew[r] ? load_first(to, used)
                                                         : load_first(space.extra[r] + output, used);
@@ -228,6 +404,18 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
     for (size_t t = walk.length(number); t < shape.steps; ++t) {
       fill_zero(call.dsums + (t * B + number) * 4 * H, 4 * H);
       if (call.dh) fill_zero(call.dh + (t * B + number) * P, P);
+      if (call.inner) fill_zero(call.inner + (t * B + number) * H, H);
+    }
+    if (const Variant<Real>* v = call.variant) {
+      if (v->zoneout_h > 0) fill_zero(call.dh0 + number * P, P);
+      if (v->peephole) fill_zero(call.dpeephole + number * 3 * H, 3 * H);
+      if (v->norm_hh) {
+        fill_zero(call.dnorm_hh + number * 4 * H, 4 * H);
+        fill_zero(call.dnorm_c + number * 2 * H, 2 * H);
+        for (size_t t = walk.length(number); t < shape.steps; ++t) {
+          fill_zero(call.dshares + (t * B + number) * 4 * H, 4 * H);
+        }
+      }
     }
     if (!shape.reset) continue;
     fill_zero(call.dstart_h + number * P, P);
@@ -241,8 +429,13 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
     if (call.projection.count) {
       for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, OutputTile{tile});
       for_each_tile(call.projection, walk.active(), dh, {}, space.partial, InnerTile{tile});
+    } else if (call.variant) {
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<true>{tile});
     } else {
-      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, PlainTile{tile});
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<false>{tile});
+    }
+    if (call.variant && call.variant->norm_hh) {
+      for (size_t row = 0; row < walk.active(); ++row) tile.finish(row);
     }
   }
   for (size_t row = 0; row < rows.count; ++row) {

@@ -11,13 +11,12 @@
 
 #include "packed.h"
 #include "rows.h"
+#include "variant_arrays.h"
 
 namespace cellstate {
 namespace {
 
 using namespace nb::literals;
-using MaybeInput = std::optional<Input>;
-using MaybeOutput = std::optional<Output>;
 
 // A cell's weights for the forward pass.
 template <class Real>
@@ -134,7 +133,8 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
                   const Output& y, const MaybeOutput& h, const Output& c, bool reverse,
                   const MaybeInput& lengths, const MaybeInput& reset, const MaybeInput& start_h,
                   const MaybeInput& start_c, const MaybeOutput& gates, const MaybeOutput& cells,
-                  int threads) {
+                  const VariantArrays* variant, const MaybeInput& shares,
+                  const MaybeOutput& normed, const MaybeOutput& stats, int threads) {
   check_axes("x", x, 3);
   const size_t T = x.shape(0), B = x.shape(1);
   const size_t I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
@@ -148,6 +148,10 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   if (start_c) check<Real>("start_c", *start_c, {H});
   if (gates) check<Real>("gates", *gates, {T, B, 4 * H});
   if (cells) check<Real>("cells", *cells, {T, B, H});
+  check_normed<Real>(variant, shares, T, B, I, H);
+  if (normed) check<Real>("normed", *normed, {T, B, 4 * H});
+  if (stats) check<Real>("stats", *stats, {T, B, 3});
+  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
   check_threads(threads);
   check_apart("y", y, "x", x);
   check_apart("y", y, "h0", h0);
@@ -165,14 +169,16 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
       cell.projection.view(),
       steps_of<Real>(T, B, {I, H, P}, reverse, lengths, reset, from_h, from_c),
       data<Real>(x), data<Real>(h0), data<Real>(c0), data<Real>(y), y_stride,
-      data<Real>(h), data<Real>(c), data<Real>(gates), data<Real>(cells)};
+      data<Real>(h), data<Real>(c), data<Real>(gates), data<Real>(cells),
+      variant ? &varied : nullptr, data<Real>(shares), data<Real>(normed), data<Real>(stats)};
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
 // One step, for a caller that counts microseconds.
 template <class Real>
 void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
-               const Output& h, const Output& c, int threads) {
+               const Output& h, const Output& c, int threads, const VariantArrays* variant,
+               const MaybeInput& shares) {
   check_axes("x", x, 2);
   const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
   check<Real>("x", x, {B, I});
@@ -188,10 +194,12 @@ void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, co
   check_apart("c_out", c, "x", x);
   check_apart("c_out", c, "h", h0);
   if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
+  check_normed<Real>(variant, shares, 1, B, I, H);
+  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
   const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
   run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
                          data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
-                         nullptr, nullptr},
+                         nullptr, nullptr, variant ? &varied : nullptr, data<Real>(shares)},
            threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
@@ -202,7 +210,11 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
                    const MaybeOutput& dh, bool reverse, const MaybeInput& lengths,
                    const MaybeInput& reset, const MaybeInput& start_c,
                    const MaybeOutput& dstart_h, const MaybeOutput& dstart_c,
-                   const MaybeInput& dgates, const MaybeInput& dcells, int threads) {
+                   const MaybeInput& dgates, const MaybeInput& dcells,
+                   const VariantArrays* variant, const MaybeOutput& inner,
+                   const MaybeOutput& dpeephole, const MaybeInput& normed,
+                   const MaybeInput& stats, const MaybeOutput& dshares,
+                   const MaybeOutput& dnorm_hh, const MaybeOutput& dnorm_c, int threads) {
   check_axes("gates", gates, 3);
   const size_t T = gates.shape(0), B = gates.shape(1);
   const size_t I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
@@ -229,6 +241,18 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
   if (start_c) check<Real>("start_c", *start_c, {H});
   if (dgates) check<Real>("dgates", *dgates, {T, B, 4 * H});
   if (dcells) check<Real>("dcells", *dcells, {T, B, H});
+  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
+  if (inner) check<Real>("inner", *inner, {T, B, H});
+  if (varied.peephole != nullptr) {
+    check<Real>("dpeephole", needed("dpeephole", dpeephole), {B, 3 * H});
+  }
+  if (varied.norm_hh != nullptr) {
+    check<Real>("normed", needed("normed", normed), {T, B, 4 * H});
+    check<Real>("stats", needed("stats", stats), {T, B, 3});
+    check<Real>("dshares", needed("dshares", dshares), {T, B, 4 * H});
+    check<Real>("dnorm_hh", needed("dnorm_hh", dnorm_hh), {B, 4 * H});
+    check<Real>("dnorm_c", needed("dnorm_c", dnorm_c), {B, 2, H});
+  }
   check_threads(threads);
 
   const std::vector<Real> zeros(std::max(4 * H, P));
@@ -240,7 +264,9 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
       data<Real>(c0), data<Real>(gates), data<Real>(cells), data<Real>(dy), dy_stride,
       data<Real>(dh_n), data<Real>(dc_n), data<Real>(dgates), data<Real>(dcells), zeros.data(),
       data<Real>(dsums), data<Real>(dh), data<Real>(dh0), data<Real>(dc0), data<Real>(dstart_h),
-      data<Real>(dstart_c)};
+      data<Real>(dstart_c), variant ? &varied : nullptr, data<Real>(inner), data<Real>(dpeephole),
+      data<Real>(normed), data<Real>(stats), data<Real>(dshares), data<Real>(dnorm_hh),
+      data<Real>(dnorm_c)};
   run_rows(call, threads, cell.kernels.backward_bytes, cell.kernels.backward);
 }
 
@@ -301,11 +327,30 @@ void accumulate(const Input& a, const Input& b, const Output& c, const MaybeOutp
   run_accumulate<float>(a, b, c, sums, threads);
 }
 
+template <class Real>
+void fill_mask(uint32_t key, uint32_t stream, double rate, const Output& out) {
+  check<Real>("out", out, {out.shape(0), out.shape(1)});
+  kernels_for<Real>({}).dropout_mask(key, stream, rate, data<Real>(out), 0, out.size());
+}
+
+// A dropout mask (rows, columns) of zeros and of 1 / (1 - rate).
+void dropout_mask(uint32_t key, uint32_t stream, double rate, const Output& out) {
+  if (out.ndim() != 2) {
+    refuse("out must have 2 axes", "shape " + text(shape_of(out)), "Add or drop an axis");
+  }
+  if (!(rate >= 0 && rate < 1)) {
+    refuse("rate must be in 0 … 1, 1 excluded", std::to_string(rate), "Pass a share");
+  }
+  if (out.dtype() == nb::dtype<double>()) return fill_mask<double>(key, stream, rate, out);
+  fill_mask<float>(key, stream, rate, out);
+}
+
+template <class Real>
 struct PackedLinear {
-  const Kernels<float>& kernels;
+  const Kernels<Real>& kernels;
   size_t inputs, outputs;
   Activation activation;
-  PackedWeights<float> weights;
+  PackedWeights<Real> weights;
 };
 
 Activation activation_named(const std::string& name) {
@@ -316,28 +361,30 @@ Activation activation_named(const std::string& name) {
          "Choose one of the three");
 }
 
-void make_linear(PackedLinear* self, const Input& weight, const Input& bias,
+template <class Real>
+void make_linear(PackedLinear<Real>* self, const Input& weight, const Input& bias,
                  const std::string& activation, const Name& isa) {
   check_axes("weight", weight, 2);
   const size_t O = weight.shape(0), I = weight.shape(1);
-  check<float>("weight", weight, {O, I});
-  check<float>("bias", bias, {O});
-  const Kernels<float>& kernels = kernels_for<float>(isa);
-  new (self) PackedLinear{kernels, I, O, activation_named(activation),
-                          PackedWeights<float>::product(data<float>(weight), data<float>(bias), I,
+  check<Real>("weight", weight, {O, I});
+  check<Real>("bias", bias, {O});
+  const Kernels<Real>& kernels = kernels_for<Real>(isa);
+  new (self) PackedLinear<Real>{kernels, I, O, activation_named(activation),
+                          PackedWeights<Real>::product(data<Real>(weight), data<Real>(bias), I,
                                                         O, kernels.lanes)};
 }
 
-void linear(const PackedLinear& layer, const Input& x, const Output& y, int threads) {
+template <class Real>
+void linear(const PackedLinear<Real>& layer, const Input& x, const Output& y, int threads) {
   check_axes("x", x, 2);
   const size_t batch = x.shape(0);
-  check<float>("x", x, {batch, layer.inputs});
-  check<float>("y", y, {batch, layer.outputs});
+  check<Real>("x", x, {batch, layer.inputs});
+  check<Real>("y", y, {batch, layer.outputs});
   check_threads(threads);
   check_apart("y", y, "x", x);
   run_product(layer.kernels,
-              Product<float>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
-                             data<float>(x), data<float>(y)},
+              Product<Real>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
+                             data<Real>(x), data<Real>(y)},
               batch, threads);
 }
 
@@ -392,9 +439,10 @@ std::vector<std::pair<std::string, bool>> isas() {
 
 // The classes and functions of one type.
 template <class Real>
-void define(nb::module_& m, const char* cell, const char* gradient) {
+void define(nb::module_& m, const char* cell, const char* gradient, const char* layer) {
   using Cell = PackedCell<Real>;
   using Gradient = PackedGradient<Real>;
+  using Layer = PackedLinear<Real>;
   nb::class_<Cell>(m, cell)
       .def("__init__", &make_cell<Real>, "weight_ih"_a, "weight_hh"_a, "bias"_a,
            "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none())
@@ -409,14 +457,26 @@ void define(nb::module_& m, const char* cell, const char* gradient) {
   m.def("lstm_forward", &lstm_forward<Real>, "packed"_a, "x"_a, "h0"_a, "c0"_a, "y"_a,
         "h"_a.none(), "c"_a, nb::kw_only(), "reverse"_a = false, "lengths"_a = nb::none(),
         "reset"_a = nb::none(), "start_h"_a = nb::none(), "start_c"_a = nb::none(),
-        "gates"_a = nb::none(), "cells"_a = nb::none(), "threads"_a = 1);
-  m.def("lstm_step", &lstm_step<Real>, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
+        "gates"_a = nb::none(), "cells"_a = nb::none(), "variant"_a = nb::none(),
+        "shares"_a = nb::none(), "normed"_a = nb::none(), "stats"_a = nb::none(),
         "threads"_a = 1);
+  m.def("lstm_step", &lstm_step<Real>, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
+        "threads"_a = 1, "variant"_a = nb::none(), "shares"_a = nb::none());
   m.def("lstm_backward", &lstm_backward<Real>, "packed"_a, "c0"_a, "gates"_a, "cells"_a, "dy"_a,
         "dh_n"_a, "dc_n"_a, "dsums"_a, "dh0"_a, "dc0"_a, "dh"_a = nb::none(), nb::kw_only(),
         "reverse"_a = false, "lengths"_a = nb::none(), "reset"_a = nb::none(),
         "start_c"_a = nb::none(), "dstart_h"_a = nb::none(), "dstart_c"_a = nb::none(),
-        "dgates"_a = nb::none(), "dcells"_a = nb::none(), "threads"_a = 1);
+        "dgates"_a = nb::none(), "dcells"_a = nb::none(), "variant"_a = nb::none(),
+        "inner"_a = nb::none(), "dpeephole"_a = nb::none(), "normed"_a = nb::none(), "stats"_a = nb::none(),
+        "dshares"_a = nb::none(), "dnorm_hh"_a = nb::none(), "dnorm_c"_a = nb::none(),
+        "threads"_a = 1);
+  nb::class_<Layer>(m, layer)
+      .def("__init__", &make_linear<Real>, "weight"_a, "bias"_a, "activation"_a = "identity",
+           nb::kw_only(), "isa"_a = nb::none())
+      .def_prop_ro("isa", [](const Layer& p) { return p.kernels.isa; })
+      .def_ro("inputs", &Layer::inputs)
+      .def_ro("outputs", &Layer::outputs);
+  m.def("linear", &linear<Real>, "packed"_a, "x"_a, "y"_a, "threads"_a = 1);
   m.def("input_gradient", &input_gradient<Real>, "packed"_a, "dsums"_a, "dx"_a, "threads"_a = 1);
 }
 
@@ -429,15 +489,10 @@ NB_MODULE(_native, m) {
   m.def("digest", &digest, "arrays"_a);
   m.def("accumulate", &accumulate, "a"_a, "b"_a, "c"_a, "sums"_a = nb::none(),
         "threads"_a = 1);
-  define<float>(m, "PackedLSTM", "PackedGradient");
-  define<double>(m, "PackedLSTM64", "PackedGradient64");
-  nb::class_<PackedLinear>(m, "PackedLinear")
-      .def("__init__", &make_linear, "weight"_a, "bias"_a, "activation"_a = "identity",
-           nb::kw_only(), "isa"_a = nb::none())
-      .def_prop_ro("isa", [](const PackedLinear& p) { return p.kernels.isa; })
-      .def_ro("inputs", &PackedLinear::inputs)
-      .def_ro("outputs", &PackedLinear::outputs);
-  m.def("linear", &linear, "packed"_a, "x"_a, "y"_a, "threads"_a = 1);
+  m.def("dropout_mask", &dropout_mask, "key"_a, "stream"_a, "rate"_a, "out"_a);
+  define_variant(m);
+  define<float>(m, "PackedLSTM", "PackedGradient", "PackedLinear");
+  define<double>(m, "PackedLSTM64", "PackedGradient64", "PackedLinear64");
   m.def("elementwise", &elementwise, "function"_a, "x"_a, "y"_a, nb::kw_only(),
         "isa"_a = nb::none());
 }

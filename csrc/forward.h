@@ -6,6 +6,7 @@
 // input's share of the gates is computed for a stretch of steps at a time.
 
 #include "sums.h"
+#include "variants.h"
 
 namespace cellstate::CELLSTATE_HERE {
 
@@ -13,14 +14,17 @@ namespace cellstate::CELLSTATE_HERE {
 constexpr size_t rows_for_fusion = 4 * tile_rows;
 constexpr size_t most_in_stretch = 16 * tile_rows;  // steps times rows
 
-CELLSTATE_INLINE size_t stretch_of(size_t rows) {
-  return rows >= rows_for_fusion ? 0 : (rows ? most_in_stretch / rows : 1);
+CELLSTATE_INLINE size_t stretch_of(const Forward<Real>& call, size_t rows) {
+  return call.shares || rows >= rows_for_fusion ? 0 : (rows ? most_in_stretch / rows : 1);
 }
 
 struct ForwardSpace {
   const Real** x;  // of the step, or of all steps of a stretch
   const Real** h;
   const Real** c;
+  const Real** old_h;  // where a variant needs h itself beside what the sums see of it
+  Real* seen_h;        // (rows, P): h with its dropout mask
+  Real* sums;          // (rows, 4H): W_hh h, where it is normalised
   Real* shares;  // (stretch, rows, blocks, 4 lanes): bias and x
   Real* cells;   // (rows, H): o tanh(c), where something projects
   Real* partial;  // see `Pass`
@@ -28,10 +32,14 @@ struct ForwardSpace {
 
   ForwardSpace(const Forward<Real>& call, size_t rows, void* from) {
     Cutter cutter(from);
-    const size_t stretch = stretch_of(rows);
+    const size_t stretch = stretch_of(call, rows);
     x = cutter.take<const Real*>(rows * (stretch ? stretch : 1));
     h = cutter.take<const Real*>(rows);
     c = cutter.take<const Real*>(rows);
+    const Variant<Real>* v = call.variant;
+    old_h = v ? cutter.take<const Real*>(rows) : nullptr;
+    seen_h = cutter.take<Real>(v && v->keep_h ? rows * call.shape.output_size : 0);
+    sums = cutter.take<Real>(v && v->norm_hh ? rows * 4 * call.shape.hidden_size : 0);
     shares = cutter.take<Real>(stretch * rows * call.weights.count * block_width);
     cells = cutter.take<Real>(call.projection.count ? rows * call.shape.hidden_size : 0);
     partial = cutter.take<Real>(rows * (stretch ? stretch : 1) * block_width);
@@ -60,12 +68,53 @@ struct ShareTile {
   }
 };
 
-// One step of a cell.
-struct CellTile {
+// What a step leaves behind for the units of one vector.
+struct CellOutput {
   const Forward<Real>& call;
   const ForwardSpace& space;
   const size_t* numbers;
   size_t t;
+
+  size_t place(size_t row) const { return t * call.shape.batch + numbers[row]; }
+
+  __attribute__((always_inline)) inline void keep_gates(const Activations& a, size_t row,
+                                                        size_t unit, size_t used) const {
+    if (!call.gates) return;
+    const size_t H = call.shape.hidden_size;
+    Real* gates = call.gates + place(row) * 4 * H + unit;
+    store_first(gates, a.i, used);
+    store_first(gates + H, a.f, used);
+    store_first(gates + 2 * H, a.g, used);
+    store_first(gates + 3 * H, a.o, used);
+  }
+
+  __attribute__((always_inline)) inline void put_out(Vector c, Vector h, size_t row, size_t unit,
+                                                     size_t used) const {
+    const size_t H = call.shape.hidden_size;
+    store_first(call.c + numbers[row] * H + unit, c, used);
+    Real* to = call.projection.count ? space.cells + row * H : call.y + place(row) * call.y_stride;
+    store_first(to + unit, h, used);
+    if (call.cells) store_first(call.cells + place(row) * H + unit, c, used);
+  }
+
+  // The same after zoneout (14).
+  __attribute__((always_inline)) inline void put_out_zoned(Vector c, Vector h, size_t row,
+                                                           size_t unit, size_t used) const {
+    const Variant<Real>& v = *call.variant;
+    if (has_zones(v)) {
+      const Zones zones = cell_zones(v, t, call.shape.hidden_size, {numbers[row], unit, used});
+      if (v.zoneout_c > 0) c = zoned(zones.c, load_first(space.c[row] + unit, used), c);
+      if (v.zoneout_h > 0 && !call.projection.count) {
+        h = zoned(zones.h, load_first(space.old_h[row] + unit, used), h);
+      }
+    }
+    put_out(c, h, row, unit, used);
+  }
+};
+
+// One step of a cell, plain or varied.
+template <bool varied>
+struct CellTile : CellOutput {
   const Real* shares;  // of the rows of this step, or null
 
   template <int R, int N>
@@ -86,23 +135,78 @@ struct CellTile {
 
   // Equations (1) to (6) for the units of one vector.
   __attribute__((always_inline)) inline void update(const Vector* sums, size_t row, size_t unit, size_t used) const {
-    const size_t H = call.shape.hidden_size, number = numbers[row];
-    const size_t place = t * call.shape.batch + number;
+    const Vector c_old = load_first(space.c[row] + unit, used);
+    if (varied) {
+      const Advanced next = advance(*call.variant, sums, c_old, call.shape.hidden_size,
+                                    {numbers[row], unit, used});
+      keep_gates(next.a, row, unit, used);
+      return put_out_zoned(next.c, next.a.o * tanh(next.c), row, unit, used);
+    }
     const Vector i = sigmoid(sums[0]), f = sigmoid(sums[1]);
     const Vector g = tanh(sums[2]), o = sigmoid(sums[3]);
-    const Vector c = multiply_add(i, g, f * load_first(space.c[row] + unit, used));
-    const Vector h = o * tanh(c);
-    store_first(call.c + number * H + unit, c, used);
-    Real* to = call.projection.count ? space.cells + row * H : call.y + place * call.y_stride;
-    store_first(to + unit, h, used);
-    if (call.gates) {
-      Real* gates = call.gates + place * 4 * H + unit;
-      store_first(gates, i, used);
-      store_first(gates + H, f, used);
-      store_first(gates + 2 * H, g, used);
-      store_first(gates + 3 * H, o, used);
+    const Vector c = multiply_add(i, g, f * c_old);
+    keep_gates({i, f, g, o}, row, unit, used);
+    put_out(c, o * tanh(c), row, unit, used);
+  }
+};
+
+// W_hh h, which is normalised once a row has all of it.
+struct SumsTile : CellOutput {
+  template <int R, int N>
+  Sums<R, N> begin(size_t, size_t) const {
+    return {};
+  }
+
+  template <int R, int N>
+  void end(const Sums<R, N>& sums, size_t block, size_t row) const {
+    const size_t H = call.shape.hidden_size;
+    CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
+      const size_t unit = (block + n) * lanes, used = used_of(unit, lanes, H);
+      CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+        CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+          store_first(space.sums + ((row + r) * 4 + v) * H + unit, sums.of[n][r][v], used);
+        }
+      }
     }
-    if (call.cells) store_first(call.cells + place * H + unit, c, used);
+  }
+
+  // Equations (1) to (6) with (9) for one row.
+  void finish(size_t row) const {
+    const Variant<Real>& v = *call.variant;
+    const size_t H = call.shape.hidden_size, first = v.coupled ? H : 0;
+    Real* of_row = space.sums + row * 4 * H;
+    const Moments sums = moments(of_row + first, 4 * H - first);
+    const Real* shares = call.shares + place(row) * 4 * H;
+    for (size_t unit = 0; unit < H; unit += lanes) {
+      const size_t used = used_of(unit, lanes, H);
+      Vector a[vectors_per_block];
+      CELLSTATE_UNROLL for (size_t gate = 0; gate < vectors_per_block; ++gate) {
+        const size_t at = gate * H + unit;
+        const Vector normed = (load_first(of_row + at, used) - broadcast(sums.mean)) * broadcast(sums.scale);
+        if (call.normed) store_first(call.normed + place(row) * 4 * H + at, normed, used);
+        a[gate] = multiply_add(normed, load_first(v.norm_hh + at, used), load_first(shares + at, used));
+      }
+      const Advanced next = advance(v, a, load_first(space.c[row] + unit, used), H,
+                                    {numbers[row], unit, used});
+      keep_gates(next.a, row, unit, used);
+      store_first(of_row + unit, next.c, used);  // the sums of these units have been read
+      store_first(of_row + H + unit, next.a.o, used);
+    }
+    const Moments cells = moments(of_row, H);
+    if (call.stats) {
+      Real* to = call.stats + place(row) * 3;
+      to[0] = sums.scale;
+      to[1] = cells.mean;
+      to[2] = cells.scale;
+    }
+    for (size_t unit = 0; unit < H; unit += lanes) {
+      const size_t used = used_of(unit, lanes, H);
+      const Vector c = load_first(of_row + unit, used);
+      const Vector normed = (c - broadcast(cells.mean)) * broadcast(cells.scale);
+      const Vector shown = multiply_add(normed, load_first(v.norm_c + unit, used),
+                                        load_first(v.norm_c_bias + unit, used));
+      put_out_zoned(c, load_first(of_row + H + unit, used) * tanh(shown), row, unit, used);
+    }
   }
 };
 
@@ -126,8 +230,14 @@ struct ProjectionTile {
         const size_t used = used_of(output, lanes, call.shape.output_size);
         if (!used) break;
         CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
-          const size_t place = t * call.shape.batch + numbers[row + r];
-          store_first(call.y + place * call.y_stride + output, sums.of[n][r][v], used);
+          const size_t number = numbers[row + r], place = t * call.shape.batch + number;
+          Vector h = sums.of[n][r][v];
+          if (call.variant && call.variant->zoneout_h > 0) {  // (14)
+            const Vector zone = projected_zone(*call.variant, t, call.shape.output_size,
+                                               {number, output, used});
+            h = zoned(zone, load_first(space.old_h[row + r] + output, used), h);
+          }
+          store_first(call.y + place * call.y_stride + output, h, used);
         }
       }
     }
@@ -151,6 +261,17 @@ CELLSTATE_INLINE void find_states(const Forward<Real>& call, const Walk& walk, c
       space.h[row] = call.y + (before * shape.batch + number) * call.y_stride;
       space.c[row] = call.c + number * shape.hidden_size;
     }
+    if (!call.variant) continue;
+    space.old_h[row] = space.h[row];
+    if (!call.variant->keep_h) continue;
+    const size_t P = shape.output_size;
+    Real* seen = space.seen_h + row * P;
+    for (size_t unit = 0; unit < P; unit += lanes) {  // (12)
+      const Units at{number, unit, used_of(unit, lanes, P)};
+      const Vector h = load_first(space.h[row] + unit, at.used);
+      store_first(seen + unit, scaled(h, call.variant->keep_h, P, at), at.used);
+    }
+    space.h[row] = seen;
   }
 }
 
@@ -174,10 +295,19 @@ CELLSTATE_INLINE void finish(const Forward<Real>& call, const Walk& walk, Rows r
   }
 }
 
+CELLSTATE_INLINE void run_step(const Forward<Real>& call, size_t active, const Operand& x,
+                               const Operand& h, const CellOutput& output, const Real* shares) {
+  if (call.variant) {
+    for_each_tile(call.weights, active, x, h, output.space.partial, CellTile<true>{output, shares});
+  } else {
+    for_each_tile(call.weights, active, x, h, output.space.partial, CellTile<false>{output, shares});
+  }
+}
+
 static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
   const Steps<Real>& shape = call.shape;
   const ForwardSpace space(call, rows.count, workspace);
-  const size_t stretch = stretch_of(rows.count), share = call.weights.count * block_width;
+  const size_t stretch = stretch_of(call, rows.count), share = call.weights.count * block_width;
   Walk walk(shape, rows, shape.reverse), ahead = walk;
   const Operand x = operand(call.weights, space.x, shape.input_size);
   const Operand h = operand(call.weights, space.h, shape.output_size, shape.input_size);
@@ -196,15 +326,19 @@ static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
     }
     const size_t t = walk.step(s), active = walk.active();
     find_states(call, walk, rows.numbers, t, space);
-    const CellTile tile{call, space, rows.numbers, t, stretch ? shares : nullptr};
-    if (stretch) {
+    const CellOutput output{call, space, rows.numbers, t};
+    if (call.shares) {
+      const SumsTile tile{output};
       for_each_tile(call.weights, active, {}, h, space.partial, tile);
+      for (size_t row = 0; row < active; ++row) tile.finish(row);
+    } else if (stretch) {
+      run_step(call, active, {}, h, output, shares);
       shares += active * share;
     } else {
       for (size_t row = 0; row < active; ++row) {
         space.x[row] = call.x + (t * shape.batch + rows.numbers[row]) * shape.input_size;
       }
-      for_each_tile(call.weights, active, x, h, space.partial, tile);
+      run_step(call, active, x, h, output, nullptr);
     }
     if (call.projection.count) {
       for (size_t row = 0; row < active; ++row) space.h[row] = space.cells + row * shape.hidden_size;

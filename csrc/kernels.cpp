@@ -24,6 +24,7 @@ extern const Kernels<CELLSTATE_REAL> CELLSTATE_TABLE = {
     CELLSTATE_HERE::elementwise<CELLSTATE_HERE::exp>,
     CELLSTATE_HERE::elementwise<CELLSTATE_HERE::sigmoid>,
     CELLSTATE_HERE::elementwise<CELLSTATE_HERE::tanh>,
+    CELLSTATE_HERE::dropout_mask,
 };
 
 }  // namespace cellstate

@@ -56,6 +56,24 @@ struct Steps {
   const Real* start_c;     // (H,)
 };
 
+// How the cell departs from the equations above: equations (7) to (14) of cellstate.ops.variant.
+template <class Real>
+struct Variant {
+  bool coupled;     // i = 1 - f; the weights of i are zeros
+  bool hard_gates;
+  Real clip;        // bound of a cell state's absolute value, or 0
+  double zoneout_c, zoneout_h;  // shares in 0 … 1
+  bool draws;       // zoneout draws masks; otherwise it takes their expectation
+  uint32_t key;     // of the draws
+  size_t first_step;         // what step 0 of the call counts as, for the draws
+  const Real* peephole;      // (3H,) for i, f, o, or null
+  const Real* keep_h;        // (B, P) factors of h in the sums, or null
+  const Real* keep_g;        // (B, H) factors of the candidate, or null
+  const Real* norm_hh;       // (4H,) gain of the normalised sums of W_hh h, or null: no layer norm
+  const Real* norm_c;        // (H,) gain and
+  const Real* norm_c_bias;   // (H,) bias of the normalised cell state
+};
+
 // Rows that one call runs, by number, those with more valid steps first.
 struct Rows {
   const size_t* numbers;
@@ -77,6 +95,11 @@ struct Forward {
   Real* c;          // (B, H)
   Real* gates;      // (T, B, 4H) activations, or null
   Real* cells;      // (T, B, H) cell states, or null
+  const Variant<Real>* variant = nullptr;  // null for the plain cell
+  // With layer norm the weights have P terms and no biases, x is not read, I is 0, and:
+  const Real* shares = nullptr;  // (T, B, 4H) the input's share of the gates, biases within
+  Real* normed = nullptr;        // (T, B, 4H) normalised sums of W_hh h, or null
+  Real* stats = nullptr;         // (T, B, 3) scale of the sums, mean and scale of c, or null
 };
 
 // The gradient of the same steps, from the last to the first.
@@ -101,6 +124,15 @@ struct Backward {
   Real* dc0;             // (B, H)
   Real* dstart_h;        // (B, P) with respect to start_h, a row's share; null without reset
   Real* dstart_c;        // (B, H)
+  const Variant<Real>* variant = nullptr;
+  Real* inner = nullptr;      // (T, B, H) for o tanh(c) where a varied cell projects, or null
+  Real* dpeephole = nullptr;  // (B, 3H) with respect to the peepholes, a row's share
+  // With layer norm dsums is with respect to W_hh h, and:
+  const Real* normed = nullptr;  // as the forward pass wrote them
+  const Real* stats = nullptr;   //
+  Real* dshares = nullptr;       // (T, B, 4H) with respect to the shares
+  Real* dnorm_hh = nullptr;      // (B, 4H) with respect to the gains, a row's share
+  Real* dnorm_c = nullptr;       // (B, 2, H) with respect to norm_c, then norm_c_bias
 };
 
 enum class Activation { identity, relu, tanh };
@@ -142,6 +174,9 @@ struct Kernels {
   void (*product)(const Product<Real>& call, size_t first, size_t last);     // rows of x
   void (*accumulate)(const Accumulate<Real>& call, size_t first, size_t last);  // rows of c
   Elementwise<Real> exp, sigmoid, tanh;
+  // Entries [first, last) of a dropout mask: 0 for a share `rate` of them, else 1 / (1 - rate).
+  void (*dropout_mask)(uint32_t key, uint32_t stream, double rate, Real* out, size_t first,
+                       size_t last);
 };
 
 // One instruction set that this build contains, and whether this CPU has it.

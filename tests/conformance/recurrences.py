@@ -18,6 +18,7 @@ from cellstate.ops.problem import (
     Problem,
     Recompute,
 )
+from cellstate.ops.variant import PLAIN, Variant
 
 DTYPES = (torch.float32, torch.float64, torch.bfloat16)
 
@@ -40,6 +41,8 @@ class Case:
     trace: bool = False
     strided: bool = False  # no operand is contiguous
     recompute: Recompute = False
+    variant: Variant = PLAIN
+    draws: bool = False  # in training, where masks are drawn
 
     def __str__(self) -> str:
         sizes = f"T{self.T}-B{self.B}-I{self.I}-H{self.H}"
@@ -49,6 +52,7 @@ class Case:
             n for n in ("lengths", "reset", "start", "trace", "strided") if getattr(self, n)
         ]
         options += [f"recompute {self.recompute}"] * (self.recompute is not False)
+        options += [str(self.variant)] * (self.variant != PLAIN) + ["draws"] * self.draws
         return "-".join([sizes, *options])
 
     def problem(self, dtype: torch.dtype, device: str, *, needs_grad: bool = True) -> Problem:
@@ -68,6 +72,7 @@ class Case:
             trace=self.trace,
             needs_grad=needs_grad,
             recompute=self.recompute,
+            variant=self.variant,
         )
 
     def operands(self, dtype: torch.dtype, device: str = "cpu", seed: int = 0) -> Operands:
@@ -75,8 +80,8 @@ class Case:
         generator = torch.Generator().manual_seed(seed)
         out = self.P or self.H
 
-        def draw(*sizes: int, scale: float = 1.0) -> Tensor:
-            values = torch.randn(sizes, generator=generator, dtype=torch.float64) * scale
+        def draw(*sizes: int, scale: float = 1.0, mean: float = 0.0) -> Tensor:
+            values = torch.randn(sizes, generator=generator, dtype=torch.float64) * scale + mean
             values = values.to(device, dtype)
             if not self.strided:
                 return values
@@ -86,12 +91,20 @@ class Case:
 
         def cell(inputs: int) -> CellWeights:
             scale = (3 * self.H) ** -0.5  # the spread of torch's own start
+            gates, normed = self.variant.gates * self.H, self.variant.layer_norm
             return CellWeights(
-                draw(4 * self.H, inputs, scale=scale),
-                draw(4 * self.H, out, scale=scale),
-                draw(4 * self.H, scale=scale) if self.bias else None,
-                draw(4 * self.H, scale=scale) if self.bias else None,
+                draw(gates, inputs, scale=scale),
+                draw(gates, out, scale=scale),
+                draw(gates, scale=scale) if self.bias else None,
+                draw(gates, scale=scale) if self.bias else None,
                 draw(self.P, self.H, scale=scale) if self.P else None,
+                draw(self.variant.peepholes * self.H, scale=scale)
+                if self.variant.peephole
+                else None,
+                draw(gates, scale=0.2, mean=1) if normed else None,
+                draw(gates, scale=0.2, mean=1) if normed else None,
+                draw(self.H, scale=0.2, mean=1) if normed else None,
+                draw(self.H, scale=0.2) if normed else None,
             )
 
         cells = self.L * self.D
@@ -105,6 +118,7 @@ class Case:
             lengths=None if self.lengths is None else torch.tensor(self.lengths, dtype=torch.int64),
             reset=mask.to(device) if self.reset else None,
             start=LSTMState(draw(cells, out), draw(cells, self.H)) if self.start else None,
+            keys=torch.arange(cells) * 2**30 + seed if self.draws else None,
         )
 
 
@@ -138,7 +152,40 @@ OPTIONS = (
     Case(10, 3, 4, 7, L=2, D=2, lengths=(5, 10, 6), trace=True, recompute="sqrt"),
     Case(5, 3, 4, 7, L=2, D=2, P=3, reset=True, start=True, trace=True, lengths=(3, 5, 0)),
 )
+ALL = Variant(
+    peephole=True,
+    coupled=True,
+    layer_norm=True,
+    hard_sigmoid=True,
+    cell_clip=0.7,
+    recurrent_dropout=0.3,
+    zoneout_c=0.3,
+    zoneout_h=0.2,
+)
+VARIANTS = (
+    Case(9, 3, 4, 7, variant=Variant(peephole=True)),
+    Case(33, 3, 33, 32, variant=Variant(peephole=True), trace=True),
+    Case(9, 3, 4, 7, D=2, variant=Variant(coupled=True)),
+    Case(5, 3, 4, 33, variant=Variant(coupled=True, peephole=True), bias=False, trace=True),
+    Case(9, 3, 4, 7, variant=Variant(layer_norm=True)),
+    Case(5, 3, 4, 33, L=2, D=2, variant=Variant(layer_norm=True), lengths=(2, 5, 0)),
+    Case(5, 20, 4, 7, P=3, variant=Variant(layer_norm=True, coupled=True), bias=False),
+    Case(9, 3, 4, 7, variant=Variant(hard_sigmoid=True)),
+    Case(9, 3, 4, 7, variant=Variant(cell_clip=0.5)),
+    Case(9, 3, 4, 7, L=2, variant=Variant(recurrent_dropout=0.4), draws=True),
+    Case(9, 3, 4, 7, P=3, variant=Variant(recurrent_dropout=0.4), draws=True),
+    Case(9, 3, 4, 33, variant=Variant(recurrent_dropout=0.4, dropped_at="candidate"), draws=True),
+    Case(9, 3, 4, 7, variant=Variant(zoneout_c=0.3, zoneout_h=0.2)),
+    Case(9, 3, 4, 33, L=2, D=2, variant=Variant(zoneout_c=0.3, zoneout_h=0.2), draws=True),
+    Case(9, 3, 4, 7, variant=Variant(zoneout_h=0.5), draws=True, reset=True, start=True),
+    Case(9, 3, 4, 7, P=3, variant=Variant(zoneout_c=0.3, zoneout_h=0.2), draws=True),
+    Case(9, 3, 4, 7, variant=ALL, draws=True, strided=True),
+    Case(9, 3, 4, 7, D=2, P=3, variant=ALL, reset=True, start=True, lengths=(9, 0, 4)),
+    Case(11, 3, 4, 7, L=2, D=2, variant=ALL, draws=True, recompute=True, trace=True),
+    Case(11, 3, 4, 7, P=3, variant=ALL, draws=True, recompute="sqrt", lengths=(11, 3, 0)),
+)
 EMPTY = (
+    Case(0, 3, 4, 7, variant=ALL),
     Case(0, 3, 4, 7, L=2, D=2),
     Case(5, 0, 4, 7, L=2),
     Case(0, 0, 4, 7, lengths=(), trace=True),
@@ -179,8 +226,14 @@ def solve(backend: Backend, case: Case, operands: Operands, seed: int = 1) -> di
     Returns outputs, final states, trace and the gradient of every operand, by name.
     """
     leaves = [None if t is None else t.detach().requires_grad_() for t in operands.tensors()]
-    fresh = Operands.of_tensors(leaves, lengths=operands.lengths, reset=operands.reset)
-    problem = Problem.of(fresh, directions=case.D, trace=case.trace, recompute=case.recompute)
+    fresh = operands.with_tensors(leaves)
+    problem = Problem.of(
+        fresh,
+        directions=case.D,
+        trace=case.trace,
+        recompute=case.recompute,
+        variant=case.variant,
+    )
     result = autograd.run(backend, problem, fresh)
     found = flat(result)
     generator = torch.Generator().manual_seed(seed)
@@ -210,4 +263,4 @@ def labels(case: Case) -> list[str]:
 def doubled(operands: Operands) -> Operands:
     """Convert to float64 without changing a value."""
     tensors = [None if t is None else t.double() for t in operands.tensors()]
-    return Operands.of_tensors(tensors, lengths=operands.lengths, reset=operands.reset)
+    return operands.with_tensors(tensors)

@@ -15,7 +15,16 @@ from cellstate.ops import autograd, reference
 from cellstate.ops.backends import BACKENDS
 from cellstate.ops.problem import Backend, LSTMResult, LSTMState, Operands, Problem
 from tests.conformance import recurrences
-from tests.conformance.recurrences import DTYPES, EMPTY, OPTIONS, SHAPES, Case, flat, solve
+from tests.conformance.recurrences import (
+    DTYPES,
+    EMPTY,
+    OPTIONS,
+    SHAPES,
+    VARIANTS,
+    Case,
+    flat,
+    solve,
+)
 
 FAST = [backend for backend in BACKENDS if backend is not reference.BACKEND]
 
@@ -31,7 +40,7 @@ def _fresh_memory_holds_nan() -> Iterator[None]:
 
 def run(backend: Backend, case: Case, operands: Operands) -> LSTMResult:
     with torch.no_grad():
-        problem = Problem.of(operands, directions=case.D, trace=case.trace)
+        problem = Problem.of(operands, directions=case.D, trace=case.trace, variant=case.variant)
         return autograd.run(backend, problem, operands)
 
 
@@ -40,7 +49,7 @@ DRAWS = 3
 
 @pytest.mark.parametrize(
     ("backend", "device", "dtype", "case"),
-    [p for p in recurrences.runnable(SHAPES + OPTIONS, DTYPES) if p[0] in FAST],
+    [p for p in recurrences.runnable(SHAPES + OPTIONS + VARIANTS, DTYPES) if p[0] in FAST],
     ids=recurrences.name,
 )
 def test_error_is_at_most_twice_that_of_eager_torch(
@@ -119,7 +128,9 @@ def test_empty_input_leaves_the_state_alone(device: str, case: Case) -> None:
 
 
 @pytest.mark.parametrize(
-    ("backend", "device", "dtype", "case"), recurrences.runnable(OPTIONS), ids=recurrences.name
+    ("backend", "device", "dtype", "case"),
+    recurrences.runnable(OPTIONS + VARIANTS),
+    ids=recurrences.name,
 )
 def test_a_row_does_not_depend_on_the_other_rows(
     backend: Backend, device: str, dtype: torch.dtype, case: Case
@@ -127,7 +138,8 @@ def test_a_row_does_not_depend_on_the_other_rows(
     operands = case.operands(dtype, device)
     together = flat(run(backend, case, operands))
     for row in range(case.B):
-        only = slice(row, row + 1)
+        # A mask belongs to the row's number: where masks are drawn, the rows before come along.
+        only = slice(0 if case.draws else row, row + 1)
         alone = Operands(
             operands.x[:, only],
             LSTMState(operands.state.h[:, only], operands.state.c[:, only]),
@@ -135,10 +147,11 @@ def test_a_row_does_not_depend_on_the_other_rows(
             None if operands.lengths is None else operands.lengths[only],
             None if operands.reset is None else operands.reset[:, only],
             operands.start,
+            operands.keys,
         )
         for label, value in flat(run(backend, case, alone)).items():
             axis = 3 if label.startswith("trace") else 1
-            expected = together[label].narrow(axis, row, 1)
+            expected = together[label].narrow(axis, only.start, only.stop - only.start)
             if backend.exact_rows:
                 assert torch.equal(value, expected), label
             else:
@@ -147,7 +160,7 @@ def test_a_row_does_not_depend_on_the_other_rows(
 
 @pytest.mark.parametrize(
     ("backend", "device", "dtype", "case"),
-    recurrences.runnable(OPTIONS, (torch.float32,)),
+    recurrences.runnable(OPTIONS + VARIANTS, (torch.float32,)),
     ids=recurrences.name,
 )
 def test_nan_in_one_row_reaches_no_other(
@@ -166,7 +179,7 @@ def test_nan_in_one_row_reaches_no_other(
 
 @pytest.mark.parametrize(
     ("backend", "device", "dtype", "case"),
-    [p for p in recurrences.runnable(OPTIONS, (torch.float32,)) if p[3].lengths],
+    [p for p in recurrences.runnable(OPTIONS + VARIANTS, (torch.float32,)) if p[3].lengths],
     ids=recurrences.name,
 )
 def test_nan_in_the_padding_reaches_neither_results_nor_gradients(
@@ -183,7 +196,7 @@ def test_nan_in_the_padding_reaches_neither_results_nor_gradients(
 
 @pytest.mark.parametrize(
     ("backend", "device", "dtype", "case"),
-    [p for p in recurrences.runnable(OPTIONS) if p[3].lengths],
+    [p for p in recurrences.runnable(OPTIONS + VARIANTS) if p[3].lengths and not p[3].draws],
     ids=recurrences.name,
 )
 def test_a_padded_row_gives_what_its_valid_steps_give_alone(
@@ -211,7 +224,11 @@ def test_a_padded_row_gives_what_its_valid_steps_give_alone(
 
 @pytest.mark.parametrize(
     ("backend", "device", "dtype", "case"),
-    [p for p in recurrences.runnable(SHAPES + OPTIONS) if p[3].D == 1 and not p[3].lengths],
+    [
+        p
+        for p in recurrences.runnable(SHAPES + OPTIONS + VARIANTS)
+        if p[3].D == 1 and not p[3].lengths and not p[3].draws
+    ],
     ids=recurrences.name,
 )
 def test_any_split_with_carried_state_equals_one_call(

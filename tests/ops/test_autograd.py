@@ -43,7 +43,7 @@ def test_the_gradient_can_be_differentiated_again() -> None:
     operands = case.operands(torch.float64)
 
     def outputs(*given: Tensor) -> tuple[Tensor, ...]:
-        again = Operands.of_tensors(given, lengths=operands.lengths, reset=operands.reset)
+        again = operands.with_tensors(given)
         problem = Problem.of(again, directions=case.D, trace=True)
         return tuple(flat(autograd.run(TWIN, problem, again)).values())
 

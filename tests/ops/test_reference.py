@@ -108,7 +108,7 @@ def test_gradients_are_those_of_finite_differences(case: Case) -> None:
     def outputs(*given: Tensor) -> tuple[Tensor, ...]:
         rest = iter(given)
         tensors = [None if t is None else next(rest) for t in operands.tensors()]
-        again = Operands.of_tensors(tensors, lengths=operands.lengths, reset=operands.reset)
+        again = operands.with_tensors(tensors)
         return tuple(flat(run(case, again)).values())
 
     inputs = [t.clone().requires_grad_() for t in wanted]

@@ -41,7 +41,8 @@ class _Recurrence(Function):
         """Run the backend's forward pass and keep what its backward pass wants."""
         (y, state, trace), saved = backend.forward(problem, operands)
         ctx.backend, ctx.problem, ctx.count = backend, problem, len(tensors)
-        ctx.save_for_backward(*tensors, operands.lengths, operands.reset, *saved)
+        plain = operands.lengths, operands.reset, operands.keys
+        ctx.save_for_backward(*tensors, *plain, *saved)
         ctx.set_materialize_grads(False)
         return (y, *state, *(trace or ()))
 
@@ -49,13 +50,13 @@ class _Recurrence(Function):
     def backward(ctx: Any, *gradients: Tensor | None) -> tuple[Any, ...]:
         """Run the backend's backward pass, or the reference's where it is differentiated again."""
         kept = cast("tuple[Tensor | None, ...]", ctx.saved_tensors)
-        lengths, reset = kept[ctx.count : ctx.count + 2]
-        operands = Operands.of_tensors(kept[: ctx.count], lengths=lengths, reset=reset)
+        lengths, reset, keys = kept[ctx.count : ctx.count + 3]
+        operands = Operands.of_tensors(kept[: ctx.count], lengths=lengths, reset=reset, keys=keys)
         cotangents = _cotangents(ctx.problem, operands, gradients)
         if torch.is_grad_enabled():
             found = reference_backward(ctx.problem, operands, cotangents)
         else:
-            found = ctx.backend.backward(ctx.problem, operands, kept[ctx.count + 2 :], cotangents)
+            found = ctx.backend.backward(ctx.problem, operands, kept[ctx.count + 3 :], cotangents)
         return (None, None, None, *found)
 
 
@@ -98,7 +99,7 @@ def reference_backward(
         tensors = [
             t.view_as(t) if t is not None and t.requires_grad else t for t in operands.tensors()
         ]
-        again = Operands.of_tensors(tensors, lengths=operands.lengths, reset=operands.reset)
+        again = operands.with_tensors(tensors)
         result = reference.forward(problem, again).result
     outputs = [result.y, *result.state]
     gradients = [cotangents.y, *cotangents.state]

@@ -169,3 +169,13 @@ def check_recompute(where: str, recompute: object) -> Recompute:
             "Use 'sqrt' for sequences that do not fit, True to halve the memory",
         )
     )
+
+
+def check_keys(where: str, keys: object, cells: int) -> Tensor:
+    """Require one key for each cell, (L·D,) int64 on the CPU."""
+    given = keys if isinstance(keys, Tensor) else None
+    fits = given is not None and given.dtype == torch.int64 and tuple(given.shape) == (cells,)
+    if given is None or not fits or given.device.type != "cpu":
+        must = f"keys must be ({cells},) int64 on the CPU, one for each cell"
+        raise ShapeError(explain(where, must, describe(keys), "Use noise.draw_keys(cells)"))
+    return given

@@ -5,7 +5,8 @@ from __future__ import annotations
 import torch
 from torch import Tensor
 
-from cellstate.ops.cpu_cell import Cell, Gradient, Kept
+from cellstate.ops.cpu_cell import Cell, Kept
+from cellstate.ops.cpu_gradient import Gradient, differentiate
 from cellstate.ops.problem import (
     Backend,
     Cotangents,
@@ -76,7 +77,7 @@ def backward(
             cell = Cell(problem, operands, k, x, outputs[layer][..., columns])
             last = LSTMState(*(s[k].contiguous() for s in cotangents.state))
             received = _trace_cotangents(cotangents.trace, k, D)
-            gradient = cell.backward(kept[k], dy[..., columns], last, received)
+            gradient = differentiate(cell, kept[k], dy[..., columns], last, received)
             gradients[k] = gradient
             if gradient.dx is not None:
                 shares.append(gradient.dx)
@@ -107,7 +108,8 @@ def _flat(problem: Problem, kept: Kept) -> tuple[Tensor, ...]:
     assert kept.cells is not None
     if problem.recompute or kept.gates is None:
         return (kept.cells,)
-    return kept.gates, kept.cells
+    normed = () if kept.normed is None or kept.stats is None else (kept.normed, kept.stats)
+    return kept.gates, kept.cells, *normed
 
 
 def _unflat(problem: Problem, saved: tuple[Tensor, ...]) -> list[Kept]:
@@ -116,7 +118,9 @@ def _unflat(problem: Problem, saved: tuple[Tensor, ...]) -> list[Kept]:
         return [Kept(borders=LSTMState(h, c)) for h, c in pairs]
     if problem.recompute:
         return [Kept(cells=cells) for cells in saved]
-    return [Kept(gates, cells) for gates, cells in zip(saved[::2], saved[1::2], strict=True)]
+    width = 4 if problem.variant.layer_norm else 2
+    each = (saved[k : k + width] for k in range(0, len(saved), width))
+    return [Kept(one[0], one[1], None, *one[2:]) for one in each]
 
 
 def _zero_padding(problem: Problem, operands: Operands) -> Tensor:

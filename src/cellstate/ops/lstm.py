@@ -3,13 +3,15 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
+from dataclasses import replace
+from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout as drop
 
 from cellstate.errors import ArgumentTypeError, ShapeError, explain
-from cellstate.ops import autograd, checks
+from cellstate.ops import autograd, checks, noise
 from cellstate.ops.backends import select
 from cellstate.ops.capture import outside_graphs
 from cellstate.ops.problem import (
@@ -21,6 +23,7 @@ from cellstate.ops.problem import (
     Problem,
     Recompute,
 )
+from cellstate.ops.variant import PLAIN, Variant, check_variant
 
 
 @outside_graphs
@@ -34,6 +37,9 @@ def lstm(
     lengths: Tensor | Sequence[int] | None = None,
     reset: Tensor | None = None,
     start: LSTMState | None = None,
+    variant: Variant = PLAIN,
+    weight_drop: float = 0.0,
+    keys: Tensor | None = None,
     trace: bool = False,
     recompute: Recompute = False,
     backend: str = "auto",
@@ -61,6 +67,15 @@ def lstm(
         direction takes the step. Without effect in the padding.
     start : LSTMState, optional
         What a reset sets, h (L·D, P) and c (L·D, H); zero by default.
+    variant : Variant
+        How the cells depart from the plain one.
+    weight_drop : float
+        Share of the entries of `weight_hh` that are dropped, in 0 … 1, where there are keys
+        (Merity, Keskar, Socher: Regularizing and optimizing LSTM language models. ICLR 2018).
+    keys : Tensor, optional
+        For each cell the key of its random masks, (L·D,) int64 in 0 … 2³² - 1, as
+        `cellstate.ops.noise.draw_keys` gives them. Without keys nothing is drawn: recurrent and
+        weight dropout do nothing, zoneout takes its expectation.
     trace : bool
         Return gates and cell states as well.
     recompute : {False, True, "sqrt"}
@@ -98,10 +113,11 @@ def lstm(
     """
     where = "lstm"
     directions = 2 if bidirectional else 1
-    cells = _check_weights(where, weights, directions)
+    check_variant(where, variant)
+    cells = _check_weights(where, weights, directions, variant)
     x = checks.check_input(where, x, "time, batch", cells[0].weight_ih.shape[1])
     steps, batch = x.shape[:2]
-    sizes = (cells[0].weight_hh.shape[1], cells[0].weight_hh.shape[0] // 4)
+    sizes = (cells[0].weight_hh.shape[1], cells[0].hidden_size)
     for cell in cells:
         for name, tensor in zip(CellWeights._fields, cell, strict=True):
             if tensor is not None:
@@ -117,11 +133,14 @@ def lstm(
         if reset is None
         else checks.check_reset(where, reset, "time, batch", (steps, batch), x),
         None if start is None else _check_state(where, "start", start, (len(cells),), sizes, x),
+        None if keys is None else checks.check_keys(where, keys, len(cells)),
     )
     return run(
         operands,
         directions=directions,
         dropout=checks.check_rate(where, dropout),
+        weight_drop=checks.check_rate(where, weight_drop),
+        variant=variant,
         trace=trace,
         recompute=checks.check_recompute(where, recompute),
         backend=backend,
@@ -135,6 +154,16 @@ def zero_state(x: Tensor, cells: int, batch: int, proj_size: int, hidden_size: i
     )
 
 
+class Options(NamedTuple):
+    """What is asked of a run, beside its operands."""
+
+    directions: int
+    trace: bool
+    recompute: Recompute
+    backend: str
+    variant: Variant
+
+
 def run(
     operands: Operands,
     *,
@@ -143,14 +172,31 @@ def run(
     trace: bool,
     recompute: Recompute,
     backend: str,
+    variant: Variant = PLAIN,
+    weight_drop: float = 0.0,
 ) -> LSTMResult:
     """Run operands that were checked, on the backend that `backend` names or lets choose."""
+    options = Options(directions, trace, recompute, backend, variant)
+    if weight_drop and operands.keys is not None:
+        operands = _weights_dropped(operands, operands.keys, weight_drop)
     device = operands.x.device.type
     if (dtype := checks.autocast_dtype(device)) is not None:
         operands = _converted(operands, dtype)
         with torch.autocast(device, enabled=False):
-            return _run_layers(operands, directions, dropout, trace, recompute, backend)
-    return _run_layers(operands, directions, dropout, trace, recompute, backend)
+            return _run_layers(operands, dropout, options)
+    return _run_layers(operands, dropout, options)
+
+
+def _weights_dropped(operands: Operands, keys: Tensor, rate: float) -> Operands:
+    """Drop entries of each recurrent weight, the same ones at every step."""
+
+    def dropped(cell: CellWeights, key: Tensor) -> CellWeights:
+        weight = cell.weight_hh
+        mask = noise.mask(key, noise.WEIGHT, rate, *weight.shape, weight)
+        return cell._replace(weight_hh=weight * mask)
+
+    pairs = zip(operands.weights, keys, strict=True)
+    return replace(operands, weights=tuple(dropped(*pair) for pair in pairs))
 
 
 def _converted(operands: Operands, dtype: torch.dtype) -> Operands:
@@ -158,28 +204,20 @@ def _converted(operands: Operands, dtype: torch.dtype) -> Operands:
     if operands.x.dtype == torch.float64:
         return operands
     tensors = [None if t is None else t.to(dtype) for t in operands.tensors()]
-    return Operands.of_tensors(tensors, lengths=operands.lengths, reset=operands.reset)
+    return operands.with_tensors(tensors)
 
 
-def _run_layers(
-    operands: Operands,
-    directions: int,
-    dropout: float,
-    trace: bool,
-    recompute: Recompute,
-    backend: str,
-) -> LSTMResult:
+def _run_layers(operands: Operands, dropout: float, options: Options) -> LSTMResult:
     """Run the stack in one call, or layer by layer where dropout stands between the layers."""
-    cells = len(operands.weights)
+    cells, directions = len(operands.weights), options.directions
     if not dropout or cells == directions:
-        return _run_backend(operands, directions, trace, recompute, backend)
+        return _run_backend(operands, options)
     y = operands.x
     results: list[LSTMResult] = []
     for first in range(0, cells, directions):
         if first:
             y = drop(y, dropout)
-        layer = operands.layer(y, first, first + directions)
-        results.append(_run_backend(layer, directions, trace, recompute, backend))
+        results.append(_run_backend(operands.layer(y, first, first + directions), options))
         y = results[-1].y
     state = LSTMState(*(torch.cat(s) for s in zip(*(r.state for r in results), strict=True)))
     traces = [result.trace for result in results if result.trace is not None]
@@ -187,15 +225,19 @@ def _run_layers(
     return LSTMResult(y, state, joined)
 
 
-def _run_backend(
-    operands: Operands, directions: int, trace: bool, recompute: Recompute, backend: str
-) -> LSTMResult:
-    problem = Problem.of(operands, directions=directions, trace=trace, recompute=recompute)
-    return autograd.run(select(backend, problem), problem, operands)
+def _run_backend(operands: Operands, options: Options) -> LSTMResult:
+    problem = Problem.of(
+        operands,
+        directions=options.directions,
+        trace=options.trace,
+        recompute=options.recompute,
+        variant=options.variant,
+    )
+    return autograd.run(select(options.backend, problem), problem, operands)
 
 
 def _check_weights(
-    where: str, weights: Sequence[CellWeights], directions: int
+    where: str, weights: Sequence[CellWeights], directions: int, variant: Variant
 ) -> tuple[CellWeights, ...]:
     """Require cells that fit one another."""
     cells = tuple(weights)
@@ -210,16 +252,20 @@ def _check_weights(
             )
         )
     first = cells[0]
-    gates, proj = checks.check_tensor(where, "weight_hh", first.weight_hh, "(4H, P)").shape
-    hidden = gates // 4
+    rows, proj = checks.check_tensor(where, "weight_hh", first.weight_hh, "(4H, P)").shape
+    hidden = rows // variant.gates
+    gates = variant.gates * hidden
     inputs = checks.check_tensor(where, "weight_ih", first.weight_ih, "(4H, I)").shape[-1]
     for k, cell in enumerate(cells):
         shapes = {
-            "weight_ih": (4 * hidden, inputs if k < directions else directions * proj),
-            "weight_hh": (4 * hidden, proj),
-            "bias_ih": None if first.bias_ih is None else (4 * hidden,),
-            "bias_hh": None if first.bias_hh is None else (4 * hidden,),
+            "weight_ih": (gates, inputs if k < directions else directions * proj),
+            "weight_hh": (gates, proj),
+            "bias_ih": None if first.bias_ih is None else (gates,),
+            "bias_hh": None if first.bias_hh is None else (gates,),
             "weight_hr": None if first.weight_hr is None else (proj, hidden),
+            "weight_ch": (variant.peepholes * hidden,) if variant.peephole else None,
+            **dict.fromkeys(("norm_ih", "norm_hh"), (gates,) if variant.layer_norm else None),
+            **dict.fromkeys(("norm_c", "norm_c_bias"), (hidden,) if variant.layer_norm else None),
         }
         for name, shape in shapes.items():
             given: Tensor | None = getattr(cell, name)
@@ -229,7 +275,8 @@ def _check_weights(
                         where,
                         f"{name} of cell {k} must be {shape}",
                         "None" if given is None else checks.describe(given),
-                        "Stack the gates i, f, g, o; give all cells the same sizes",
+                        "Stack the gates i, f, g, o (f, g, o where they are coupled); give all "
+                        "cells the same sizes and what their variant needs",
                     )
                 )
     return cells

@@ -15,6 +15,8 @@ import torch
 from torch import Tensor
 from torch.autograd import forward_ad
 
+from cellstate.ops.variant import PLAIN, Variant
+
 Recompute = Literal[False, True, "sqrt"]
 """What the backward pass computes again: nothing, the gates, or all states but every √T-th."""
 
@@ -52,7 +54,10 @@ class CellWeights(NamedTuple):
     """The parameters of one layer in one direction, with the names of `torch.nn.LSTM`.
 
     `weight_ih` (4H, I), `weight_hh` (4H, P), `bias_ih` and `bias_hh` (4H,) or None, `weight_hr`
-    (P, H) or None. Gates are stacked in the order i, f, g, o.
+    (P, H) or None. Gates are stacked in the order i, f, g, o; with coupled gates i is missing.
+
+    With peepholes `weight_ch` (3H,), for i, f, o, or f, o. With layer norm the gains `norm_ih` and
+    `norm_hh` (4H,) and `norm_c` (H,), and `norm_c_bias` (H,).
     """
 
     weight_ih: Tensor
@@ -60,6 +65,16 @@ class CellWeights(NamedTuple):
     bias_ih: Tensor | None = None
     bias_hh: Tensor | None = None
     weight_hr: Tensor | None = None
+    weight_ch: Tensor | None = None
+    norm_ih: Tensor | None = None
+    norm_hh: Tensor | None = None
+    norm_c: Tensor | None = None
+    norm_c_bias: Tensor | None = None
+
+    @property
+    def hidden_size(self) -> int:
+        """Units H."""
+        return (self.weight_hh if self.weight_hr is None else self.weight_hr).shape[1]
 
 
 @dataclass(frozen=True, slots=True)
@@ -80,6 +95,9 @@ class Operands:
         (T, B) bool on the device of `x`: where the state starts anew before the step.
     start : LSTMState, optional
         What the state becomes there, h (L·D, P) and c (L·D, H); zero without it.
+    keys : Tensor, optional
+        For each cell the key of its random masks, (L·D,) int64 on the CPU; without keys nothing is
+        drawn, as in evaluation.
     """
 
     x: Tensor
@@ -88,6 +106,7 @@ class Operands:
     lengths: Tensor | None = None
     reset: Tensor | None = None
     start: LSTMState | None = None
+    keys: Tensor | None = None
 
     def tensors(self) -> tuple[Tensor | None, ...]:
         """List the differentiable tensors, in the order that `of_tensors` takes."""
@@ -96,21 +115,31 @@ class Operands:
 
     @classmethod
     def of_tensors(
-        cls, tensors: Sequence[Tensor | None], *, lengths: Tensor | None, reset: Tensor | None
+        cls,
+        tensors: Sequence[Tensor | None],
+        *,
+        lengths: Tensor | None,
+        reset: Tensor | None,
+        keys: Tensor | None = None,
     ) -> Operands:
         """Build operands from what `tensors` lists and from what has no gradient."""
         x, h, c, start_h, start_c, *flat = cast("Sequence[Any]", tensors)
         start = None if start_h is None else LSTMState(start_h, start_c)
         width = len(CellWeights._fields)
         cells = (CellWeights(*flat[k : k + width]) for k in range(0, len(flat), width))
-        return cls(x, LSTMState(h, c), tuple(cells), lengths, reset, start)
+        return cls(x, LSTMState(h, c), tuple(cells), lengths, reset, start, keys)
+
+    def with_tensors(self, tensors: Sequence[Tensor | None]) -> Operands:
+        """Exchange the differentiable tensors, in the order of `tensors`."""
+        return self.of_tensors(tensors, lengths=self.lengths, reset=self.reset, keys=self.keys)
 
     def layer(self, x: Tensor, first: int, end: int) -> Operands:
         """Keep the cells `first` … `end - 1`, with `x` as their input."""
         cut = slice(first, end)
         start = None if self.start is None else LSTMState(*(s[cut] for s in self.start))
         state = LSTMState(*(s[cut] for s in self.state))
-        return Operands(x, state, self.weights[cut], self.lengths, self.reset, start)
+        keys = None if self.keys is None else self.keys[cut]
+        return Operands(x, state, self.weights[cut], self.lengths, self.reset, start, keys)
 
 
 @dataclass(frozen=True, slots=True)
@@ -137,10 +166,22 @@ class Problem:
     needs_grad: bool = False
     traced: bool = False
     recompute: Recompute = False
+    variant: Variant = PLAIN
+
+    @property
+    def output_size(self) -> int:
+        """What a cell puts out: P."""
+        return self.proj_size or self.hidden_size
 
     @classmethod
     def of(
-        cls, operands: Operands, *, directions: int, trace: bool, recompute: Recompute = False
+        cls,
+        operands: Operands,
+        *,
+        directions: int,
+        trace: bool,
+        recompute: Recompute = False,
+        variant: Variant = PLAIN,
     ) -> Problem:
         """Read the facts off the operands."""
         x = operands.x
@@ -152,7 +193,7 @@ class Problem:
             steps=steps,
             batch=batch,
             input_size=input_size,
-            hidden_size=cell.weight_hh.shape[0] // 4,
+            hidden_size=cell.hidden_size,
             proj_size=0 if cell.weight_hr is None else cell.weight_hr.shape[0],
             layers=len(operands.weights) // directions,
             directions=directions,
@@ -162,6 +203,7 @@ class Problem:
             trace=trace,
             traced=_is_traced(operands),
             recompute=recompute,
+            variant=variant,
             needs_grad=torch.is_grad_enabled()
             and any(t is not None and t.requires_grad for t in operands.tensors()),
         )

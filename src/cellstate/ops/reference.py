@@ -11,8 +11,9 @@ For one layer and one direction, from :math:`h_{t-1}` and :math:`c_{t-1}` [1]_ [
     c_t &= f_t \odot c_{t-1} + i_t \odot g_t                        \tag{5} \\
     h_t &= W_{hr} \, (o_t \odot \tanh c_t)                          \tag{6}
 
-with :math:`W_{hr} = 1` where there is no projection [3]_. This is the oracle that every other
-backend is held to, so it is written to be read: no fusion, no memory reuse.
+with :math:`W_{hr} = 1` where there is no projection [3]_. Equations (7) to (14), of the variants,
+stand in `cellstate.ops.variant`. This is the oracle that every other backend is held to, so it is
+written to be read: no fusion, no memory reuse.
 
 Values are chosen by `torch.where`, never by multiplication, so that NaN in the padding, or in a
 state that is reset, reaches neither a result nor a gradient.
@@ -32,9 +33,10 @@ from typing import NamedTuple, cast
 
 import torch
 from torch import Tensor
-from torch.nn.functional import linear
+from torch.nn.functional import layer_norm, linear
 from torch.utils import checkpoint
 
+from cellstate.ops import noise
 from cellstate.ops.problem import (
     Backend,
     CellWeights,
@@ -45,6 +47,20 @@ from cellstate.ops.problem import (
     Operands,
     Problem,
 )
+from cellstate.ops.variant import PLAIN, Variant
+
+
+class Masks(NamedTuple):
+    """What is dropped, or kept as it was, in a step of one cell; None for nothing.
+
+    `h` (B, P) and `g` (B, H) are factors. `zone_h` (B, P) and `zone_c` (B, H) say which entries
+    keep their value: booleans, or in evaluation their expectation.
+    """
+
+    h: Tensor | None = None
+    g: Tensor | None = None
+    zone_h: Tensor | float | None = None
+    zone_c: Tensor | float | None = None
 
 
 class Step(NamedTuple):
@@ -58,8 +74,15 @@ class Step(NamedTuple):
     o: Tensor
 
 
-def step(x_BG: Tensor, h_BP: Tensor, c_BH: Tensor, weights: CellWeights) -> Step:
-    """Advance one cell by one step, equations (1) to (6).
+def step(
+    x_BG: Tensor,
+    h_BP: Tensor,
+    c_BH: Tensor,
+    weights: CellWeights,
+    variant: Variant = PLAIN,
+    masks: Masks = Masks(),  # noqa: B008
+) -> Step:
+    """Advance one cell by one step, equations (1) to (6), and (7) to (14) for its variant.
 
     Parameters
     ----------
@@ -69,24 +92,107 @@ def step(x_BG: Tensor, h_BP: Tensor, c_BH: Tensor, weights: CellWeights) -> Step
         State before the step.
     weights : CellWeights
         Parameters of the cell.
+    variant : Variant
+        How the cell departs from the plain one.
+    masks : Masks
+        What this step drops or keeps.
     """
-    gates_BG = x_BG + linear(h_BP, weights.weight_hh)
-    i, f, g, o = gates_BG.chunk(4, dim=-1)
-    i = torch.sigmoid(i)  # (1)
-    f = torch.sigmoid(f)  # (2)
+    squash = hard_sigmoid if variant.hard_sigmoid else torch.sigmoid
+    seen_BP = h_BP if masks.h is None else h_BP * masks.h  # (12)
+    sums_BG = linear(seen_BP, weights.weight_hh)
+    if variant.layer_norm:
+        sums_BG = _normalised(sums_BG, weights.norm_hh)  # (9)
+    gates = list((x_BG + sums_BG).chunk(variant.gates, dim=-1))
+    if variant.coupled:
+        gates = [torch.zeros_like(c_BH), *gates]
+    i, f, g, o = gates
+    if weights.weight_ch is not None:
+        *to_i, to_f, to_o = weights.weight_ch.chunk(variant.peepholes)
+        f = f + to_f * c_BH  # (7)
+        i = i + to_i[0] * c_BH if to_i else i
+    f = squash(f)  # (2)
+    i = 1 - f if variant.coupled else squash(i)  # (8), (1)
     g = torch.tanh(g)  # (3)
-    o = torch.sigmoid(o)  # (4)
-    c_BH = f * c_BH + i * g  # (5)
-    h_BP = o * torch.tanh(c_BH)  # (6)
+    new_BH = f * c_BH + i * (g if masks.g is None else g * masks.g)  # (5), (13)
+    if variant.cell_clip is not None:
+        new_BH = new_BH.clamp(-variant.cell_clip, variant.cell_clip)  # (11)
+    if weights.weight_ch is not None:
+        o = o + weights.weight_ch.chunk(variant.peepholes)[-1] * new_BH
+    o = squash(o)  # (4)
+    shown_BH = new_BH
+    if variant.layer_norm:
+        shown_BH = _normalised(new_BH, weights.norm_c, weights.norm_c_bias)
+    new_BP = o * torch.tanh(shown_BH)  # (6)
     if weights.weight_hr is not None:
-        h_BP = linear(h_BP, weights.weight_hr)
-    return Step(h_BP, c_BH, i, f, g, o)
+        new_BP = linear(new_BP, weights.weight_hr)
+    return Step(_zoned(masks.zone_h, h_BP, new_BP), _zoned(masks.zone_c, c_BH, new_BH), i, f, g, o)
+
+
+def hard_sigmoid(a: Tensor) -> Tensor:
+    """Give a / 6 + 1/2, kept within 0 and 1, equation (10).
+
+    torch's own has the slope of 1/6 in float32 even where the input is float64.
+    """
+    return (a / 6 + 0.5).clamp(0, 1)
+
+
+def _normalised(sums: Tensor, gain: Tensor | None, bias: Tensor | None = None) -> Tensor:
+    return layer_norm(sums, sums.shape[-1:], gain, bias)
+
+
+def _zoned(mask: Tensor | float | None, old: Tensor, new: Tensor) -> Tensor:
+    """Keep the old value where the mask says so, equation (14)."""
+    if mask is None:
+        return new
+    if isinstance(mask, Tensor):
+        return torch.where(mask, old, new)
+    return new + mask * (old - new)
 
 
 def input_product(x: Tensor, weights: CellWeights) -> Tensor:
     """Compute W_i x + b_i + b_h of equations (1) to (4) for all steps at once."""
-    product = linear(x, weights.weight_ih, weights.bias_ih)
+    if weights.norm_ih is not None:
+        product = _normalised(linear(x, weights.weight_ih), weights.norm_ih)  # (9)
+        product = product if weights.bias_ih is None else product + weights.bias_ih
+    else:
+        product = linear(x, weights.weight_ih, weights.bias_ih)
     return product if weights.bias_hh is None else product + weights.bias_hh
+
+
+class CellNoise:
+    """The masks of one cell: those of the whole sequence, and those of each step."""
+
+    def __init__(self, problem: Problem, operands: Operands, cell: int) -> None:
+        self._variant, self._like = problem.variant, operands.x
+        self._sizes = problem.batch, problem.output_size, problem.hidden_size
+        self._key = None if operands.keys is None else operands.keys[cell]
+
+    def of_sequence(self) -> Masks:
+        """Draw what is dropped from the first step to the last."""
+        B, P, H = self._sizes
+        rate = self._variant.recurrent_dropout
+        if self._key is None or not rate:
+            return Masks()
+        if self._variant.dropped_at == "hidden":
+            return Masks(h=noise.mask(self._key, noise.HIDDEN, rate, B, P, self._like))
+        return Masks(g=noise.mask(self._key, noise.CANDIDATE, rate, B, H, self._like))
+
+    def of_step(self, t: int, masks: Masks) -> Masks:
+        """Add what keeps its value in one step."""
+        rate_h, rate_c = self._variant.zoneout_h, self._variant.zoneout_c
+        if not (rate_h or rate_c):
+            return masks
+        if self._key is None:
+            return masks._replace(zone_h=rate_h or None, zone_c=rate_c or None)
+        B, P, H = self._sizes
+        key, device = self._key.to(self._like.device), self._like.device
+        of_c, of_h = noise.words(key, noise.ZONEOUT, t, B, H, device)
+        if P != H:
+            _, of_h = noise.words(key, noise.ZONEOUT_PROJECTED, t, B, P, device)
+        return masks._replace(
+            zone_h=~noise.is_kept(of_h, rate_h) if rate_h else None,
+            zone_c=~noise.is_kept(of_c, rate_c) if rate_c else None,
+        )
 
 
 _Part = tuple[Tensor, Tensor, list[Tensor], list[tuple[Tensor, ...]]]
@@ -146,10 +252,13 @@ def _scan(
     steps = range(problem.steps)[:: -1 if reverse else 1]
     again = problem.recompute and problem.needs_grad
     size = math.isqrt(problem.steps) + 1 if again else max(problem.steps, 1)
+    cell_noise = CellNoise(problem, operands, cell)
+    masks = cell_noise.of_sequence()
     ys: list[Tensor] = []
     records: list[tuple[Tensor, ...]] = []
     for first in range(0, problem.steps, size):
-        run = partial(_steps, operands, cell, valid_TB, steps[first : first + size])
+        part = steps[first : first + size]
+        run = partial(_steps, problem, operands, cell, valid_TB, part, cell_noise, masks)
         if again:
             h, c, y, record = _again(run, x_TBI, h, c)
         else:
@@ -167,10 +276,13 @@ def _scan(
 
 
 def _steps(
+    problem: Problem,
     operands: Operands,
     cell: int,
     valid_TB: Tensor | None,
     steps: range,
+    cell_noise: CellNoise,
+    masks: Masks,
     x_TBI: Tensor,
     h: Tensor,
     c: Tensor,
@@ -188,7 +300,8 @@ def _steps(
             fresh = operands.reset[t, :, None]
             fresh = fresh if valid is None else fresh & valid
             h, c = torch.where(fresh, start_h, h), torch.where(fresh, start_c, c)
-        new = step(x_TBG[t - first], h, c, weights)
+        now = cell_noise.of_step(t, masks)
+        new = step(x_TBG[t - first], h, c, weights, problem.variant, now)
         record = (new.i, new.f, new.g, new.o, new.c)
         if valid is None:
             h, c, y = new.h, new.c, new.h

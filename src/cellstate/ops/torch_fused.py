@@ -22,6 +22,7 @@ from cellstate.ops.problem import (
     Operands,
     Problem,
 )
+from cellstate.ops.variant import PLAIN
 
 # torch ships no types for the functions that `torch.nn.LSTM` itself calls.
 _lstm = cast("Callable[..., tuple[Tensor, Tensor, Tensor]]", torch._VF.lstm)  # pyright: ignore
@@ -30,6 +31,8 @@ _lstm_cell = cast("Callable[..., tuple[Tensor, Tensor]]", torch._VF.lstm_cell)  
 
 def why_not(problem: Problem) -> str | None:
     """Say what torch's fused LSTM cannot do on any device."""
+    if problem.variant != PLAIN:
+        return f"torch's LSTM has no {problem.variant}"
     if problem.reset:
         return "torch's LSTM cannot reset its state within a sequence"
     if problem.trace:
