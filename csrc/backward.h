@@ -16,7 +16,7 @@ struct BackwardSpace {
   const Real** dh;     // where something projects
   const Real** c;      // the cell state before the step
   uint8_t* anew;       // whether the state started anew before the next step
-  Real* inner;         // (rows, 2H): with layer norm, what reaches a row's cells
+  Real* inner;         // (rows, 3H): with layer norm, what reaches a row's cells
   Real* partial;       // see `Pass`
   size_t bytes;
 
@@ -28,7 +28,7 @@ struct BackwardSpace {
     c = cutter.take<const Real*>(rows);
     anew = cutter.take<uint8_t>(rows);
     const bool normed = call.variant && call.variant->norm_hh;
-    inner = cutter.take<Real>(normed ? rows * 2 * call.shape.hidden_size : 0);
+    inner = cutter.take<Real>(normed ? rows * 3 * call.shape.hidden_size : 0);
     partial = cutter.take<Real>(rows * block_width);
     bytes = cutter.bytes();
   }
@@ -144,7 +144,7 @@ struct GradientTile {
                                                            size_t used) const {
     const Variant<Real>& v = *call.variant;
     const size_t H = call.shape.hidden_size;
-    if (v.norm_hh) return store_first(space.inner + row * 2 * H + unit, dh, used);
+    if (v.norm_hh) return store_first(space.inner + row * 3 * H + unit, dh, used);
     const Held cell = held(row, unit, used);
     const Vector c = bounded(v, unbounded(v, cell.a, cell.c_old, H, {numbers[row], unit, used}));
     const Vector shown = tanh(c);
@@ -157,10 +157,10 @@ struct GradientTile {
   void finish(size_t row) const {
     const Variant<Real>& v = *call.variant;
     const size_t H = call.shape.hidden_size, number = numbers[row];
-    const Real* stats = call.stats + place(row) * 3;
-    const Vector mean = broadcast(stats[1]), scale = broadcast(stats[2]);
-    Real *of_row = space.inner + row * 2 * H, *of_gate = of_row + H;
-    Real *dgain = call.dnorm_c + number * 2 * H, *dbias = dgain + H;
+    const Real* stats = call.stats + place(row) * 4;
+    const Vector mean = broadcast(stats[2]), scale = broadcast(stats[3]);
+    Real *of_row = space.inner + row * 3 * H, *of_gate = of_row + H, *of_cell = of_gate + H;
+    Real *dgain = call.dcells_norm + number * 2 * H, *dbias = dgain + H;
     Vector sum = {}, product = {};
     for (size_t unit = 0; unit < H; unit += lanes) {
       const size_t used = used_of(unit, lanes, H);
@@ -171,47 +171,62 @@ struct GradientTile {
       const Vector shown = tanh(multiply_add(normed, gain, load_first(v.norm_c_bias + unit, used)));
       keep_inner(cell.a.o * shown, row, unit, used);
       const Vector dshown = dh * cell.a.o * (broadcast(1) - shown * shown);
-      store_first(dgain + unit, multiply_add(dshown, normed, load_first(dgain + unit, used)), used);
-      store_first(dbias + unit, load_first(dbias + unit, used) + dshown, used);
+      add_to(dgain + unit, dshown * normed, used);
+      add_to(dbias + unit, dshown, used);
       const Vector dnormed = dshown * gain;
       sum += dnormed;
       product = multiply_add(dnormed, normed, product);
       store_first(of_row + unit, dnormed, used);
       store_first(of_gate + unit, dh * shown, used);
+      store_first(of_cell + unit, normed, used);
     }
     const Vector level = broadcast(across(sum) / (Real)H), tilt = broadcast(across(product) / (Real)H);
-    const Real* of_sums = call.normed + place(row) * 4 * H;
-    Real *dsums = call.dsums + place(row) * 4 * H, *dgains = call.dnorm_hh + number * 4 * H;
-    const size_t first = v.coupled ? 1 : 0;
-    sum = product = Vector{};
+    const Real *in_x = call.normed + place(row) * 8 * H, *in_h = in_x + 4 * H;
+    Real *dx = call.dinputs + place(row) * 4 * H, *dh = call.dsums + place(row) * 4 * H;
+    Real* gains = call.dgates_norm + number * 12 * H;
+    Vector sum_x = {}, product_x = {}, sum_h = {}, product_h = {};
     for (size_t unit = 0; unit < H; unit += lanes) {
       const size_t used = used_of(unit, lanes, H);
-      const Held cell = held(row, unit, used);
-      const Vector c = bounded(v, unbounded(v, cell.a, cell.c_old, H, {number, unit, used}));
-      const Vector normed_c = (c - mean) * scale;
-      const Vector dc = scale * (load_first(of_row + unit, used) - level - normed_c * tilt);
-      const Activations d = to_sums({dc, load_first(of_gate + unit, used)}, cell, row, unit, used);
-      keep_sums(call.dshares, d, row, unit, used);
+      const Vector normed = load_first(of_cell + unit, used);
+      const Vector dc = scale * (load_first(of_row + unit, used) - level - normed * tilt);
+      const Received received{dc, load_first(of_gate + unit, used)};
+      const Activations d = to_sums(received, held(row, unit, used), row, unit, used);
       const Vector each[] = {d.i, d.f, d.g, d.o};
       CELLSTATE_UNROLL for (size_t gate = 0; gate < vectors_per_block; ++gate) {
         const size_t at = gate * H + unit;
-        const Vector normed = load_first(of_sums + at, used);
-        store_first(dgains + at, multiply_add(each[gate], normed, load_first(dgains + at, used)), used);
-        const Vector dnormed = each[gate] * load_first(v.norm_hh + at, used);
-        sum += dnormed;
-        product = multiply_add(dnormed, normed, product);
-        store_first(dsums + at, dnormed, used);
+        const Vector to_x = load_first(in_x + at, used), to_h = load_first(in_h + at, used);
+        add_to(gains + at, each[gate] * to_x, used);
+        add_to(gains + 4 * H + at, each[gate] * to_h, used);
+        add_to(gains + 8 * H + at, each[gate], used);
+        const Vector of_x = each[gate] * load_first(v.norm_ih + at, used);
+        const Vector of_h = each[gate] * load_first(v.norm_hh + at, used);
+        sum_x += of_x;
+        sum_h += of_h;
+        product_x = multiply_add(of_x, to_x, product_x);
+        product_h = multiply_add(of_h, to_h, product_h);
+        store_first(dx + at, of_x, used);
+        store_first(dh + at, of_h, used);
       }
     }
-    const Real count = (Real)((vectors_per_block - first) * H);
-    const Vector sums_level = broadcast(across(sum) / count);
-    const Vector sums_tilt = broadcast(across(product) / count), sums_scale = broadcast(stats[0]);
-    for (size_t at = first * H; at < 4 * H; at += lanes) {
+    spread(dx, in_x, sum_x, product_x, stats[0]);
+    spread(dh, in_h, sum_h, product_h, stats[1]);
+  }
+
+  // The gradient of the sums from that of the normalised ones, whose sum, and whose product with
+  // them, are known.
+  void spread(Real* d, const Real* normed, Vector sum, Vector product, Real scale) const {
+    const size_t H = call.shape.hidden_size, first = call.variant->coupled ? H : 0;
+    const Real count = (Real)(4 * H - first);
+    const Vector level = broadcast(across(sum) / count), tilt = broadcast(across(product) / count);
+    for (size_t at = first; at < 4 * H; at += lanes) {
       const size_t used = used_of(at, lanes, 4 * H);
-      const Vector normed = load_first(of_sums + at, used);
-      const Vector dnormed = load_first(dsums + at, used);
-      store_first(dsums + at, sums_scale * (dnormed - sums_level - normed * sums_tilt), used);
+      const Vector gap = load_first(d + at, used) - level - load_first(normed + at, used) * tilt;
+      store_first(d + at, broadcast(scale) * gap, used);
     }
+  }
+
+  static __attribute__((always_inline)) inline void add_to(Real* total, Vector share, size_t used) {
+    store_first(total, load_first(total, used) + share, used);
   }
 
   // From dL/d(o tanh c) of the units of one vector to the gates before activation.
@@ -410,10 +425,10 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
       if (v->zoneout_h > 0) fill_zero(call.dh0 + number * P, P);
       if (v->peephole) fill_zero(call.dpeephole + number * 3 * H, 3 * H);
       if (v->norm_hh) {
-        fill_zero(call.dnorm_hh + number * 4 * H, 4 * H);
-        fill_zero(call.dnorm_c + number * 2 * H, 2 * H);
+        fill_zero(call.dgates_norm + number * 12 * H, 12 * H);
+        fill_zero(call.dcells_norm + number * 2 * H, 2 * H);
         for (size_t t = walk.length(number); t < shape.steps; ++t) {
-          fill_zero(call.dshares + (t * B + number) * 4 * H, 4 * H);
+          fill_zero(call.dinputs + (t * B + number) * 4 * H, 4 * H);
         }
       }
     }

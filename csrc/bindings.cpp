@@ -133,8 +133,8 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
                   const Output& y, const MaybeOutput& h, const Output& c, bool reverse,
                   const MaybeInput& lengths, const MaybeInput& reset, const MaybeInput& start_h,
                   const MaybeInput& start_c, const MaybeOutput& gates, const MaybeOutput& cells,
-                  const VariantArrays* variant, const MaybeInput& shares,
-                  const MaybeOutput& normed, const MaybeOutput& stats, int threads) {
+                  const VariantArrays* variant, const MaybeOutput& normed, const MaybeOutput& stats,
+                  int threads) {
   check_axes("x", x, 3);
   const size_t T = x.shape(0), B = x.shape(1);
   const size_t I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
@@ -148,9 +148,8 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   if (start_c) check<Real>("start_c", *start_c, {H});
   if (gates) check<Real>("gates", *gates, {T, B, 4 * H});
   if (cells) check<Real>("cells", *cells, {T, B, H});
-  check_normed<Real>(variant, shares, T, B, I, H);
-  if (normed) check<Real>("normed", *normed, {T, B, 4 * H});
-  if (stats) check<Real>("stats", *stats, {T, B, 3});
+  if (normed) check<Real>("normed", *normed, {T, B, 2, 4 * H});
+  if (stats) check<Real>("stats", *stats, {T, B, 4});
   const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
   check_threads(threads);
   check_apart("y", y, "x", x);
@@ -170,15 +169,14 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
       steps_of<Real>(T, B, {I, H, P}, reverse, lengths, reset, from_h, from_c),
       data<Real>(x), data<Real>(h0), data<Real>(c0), data<Real>(y), y_stride,
       data<Real>(h), data<Real>(c), data<Real>(gates), data<Real>(cells),
-      variant ? &varied : nullptr, data<Real>(shares), data<Real>(normed), data<Real>(stats)};
+      variant ? &varied : nullptr, data<Real>(normed), data<Real>(stats)};
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
 // One step, for a caller that counts microseconds.
 template <class Real>
 void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
-               const Output& h, const Output& c, int threads, const VariantArrays* variant,
-               const MaybeInput& shares) {
+               const Output& h, const Output& c, int threads, const VariantArrays* variant) {
   check_axes("x", x, 2);
   const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
   check<Real>("x", x, {B, I});
@@ -194,12 +192,11 @@ void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, co
   check_apart("c_out", c, "x", x);
   check_apart("c_out", c, "h", h0);
   if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
-  check_normed<Real>(variant, shares, 1, B, I, H);
   const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
   const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
   run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
                          data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
-                         nullptr, nullptr, variant ? &varied : nullptr, data<Real>(shares)},
+                         nullptr, nullptr, variant ? &varied : nullptr},
            threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
@@ -213,8 +210,8 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
                    const MaybeInput& dgates, const MaybeInput& dcells,
                    const VariantArrays* variant, const MaybeOutput& inner,
                    const MaybeOutput& dpeephole, const MaybeInput& normed,
-                   const MaybeInput& stats, const MaybeOutput& dshares,
-                   const MaybeOutput& dnorm_hh, const MaybeOutput& dnorm_c, int threads) {
+                   const MaybeInput& stats, const MaybeOutput& dinputs,
+                   const MaybeOutput& dgates_norm, const MaybeOutput& dcells_norm, int threads) {
   check_axes("gates", gates, 3);
   const size_t T = gates.shape(0), B = gates.shape(1);
   const size_t I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
@@ -247,11 +244,11 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
     check<Real>("dpeephole", needed("dpeephole", dpeephole), {B, 3 * H});
   }
   if (varied.norm_hh != nullptr) {
-    check<Real>("normed", needed("normed", normed), {T, B, 4 * H});
-    check<Real>("stats", needed("stats", stats), {T, B, 3});
-    check<Real>("dshares", needed("dshares", dshares), {T, B, 4 * H});
-    check<Real>("dnorm_hh", needed("dnorm_hh", dnorm_hh), {B, 4 * H});
-    check<Real>("dnorm_c", needed("dnorm_c", dnorm_c), {B, 2, H});
+    check<Real>("normed", needed("normed", normed), {T, B, 2, 4 * H});
+    check<Real>("stats", needed("stats", stats), {T, B, 4});
+    check<Real>("dinputs", needed("dinputs", dinputs), {T, B, 4 * H});
+    check<Real>("dgates_norm", needed("dgates_norm", dgates_norm), {B, 3, 4 * H});
+    check<Real>("dcells_norm", needed("dcells_norm", dcells_norm), {B, 2, H});
   }
   check_threads(threads);
 
@@ -265,8 +262,8 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
       data<Real>(dh_n), data<Real>(dc_n), data<Real>(dgates), data<Real>(dcells), zeros.data(),
       data<Real>(dsums), data<Real>(dh), data<Real>(dh0), data<Real>(dc0), data<Real>(dstart_h),
       data<Real>(dstart_c), variant ? &varied : nullptr, data<Real>(inner), data<Real>(dpeephole),
-      data<Real>(normed), data<Real>(stats), data<Real>(dshares), data<Real>(dnorm_hh),
-      data<Real>(dnorm_c)};
+      data<Real>(normed), data<Real>(stats), data<Real>(dinputs),
+      data<Real>(dgates_norm), data<Real>(dcells_norm)};
   run_rows(call, threads, cell.kernels.backward_bytes, cell.kernels.backward);
 }
 
@@ -458,17 +455,16 @@ void define(nb::module_& m, const char* cell, const char* gradient, const char* 
         "h"_a.none(), "c"_a, nb::kw_only(), "reverse"_a = false, "lengths"_a = nb::none(),
         "reset"_a = nb::none(), "start_h"_a = nb::none(), "start_c"_a = nb::none(),
         "gates"_a = nb::none(), "cells"_a = nb::none(), "variant"_a = nb::none(),
-        "shares"_a = nb::none(), "normed"_a = nb::none(), "stats"_a = nb::none(),
-        "threads"_a = 1);
+        "normed"_a = nb::none(), "stats"_a = nb::none(), "threads"_a = 1);
   m.def("lstm_step", &lstm_step<Real>, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
-        "threads"_a = 1, "variant"_a = nb::none(), "shares"_a = nb::none());
+        "threads"_a = 1, "variant"_a = nb::none());
   m.def("lstm_backward", &lstm_backward<Real>, "packed"_a, "c0"_a, "gates"_a, "cells"_a, "dy"_a,
         "dh_n"_a, "dc_n"_a, "dsums"_a, "dh0"_a, "dc0"_a, "dh"_a = nb::none(), nb::kw_only(),
         "reverse"_a = false, "lengths"_a = nb::none(), "reset"_a = nb::none(),
         "start_c"_a = nb::none(), "dstart_h"_a = nb::none(), "dstart_c"_a = nb::none(),
         "dgates"_a = nb::none(), "dcells"_a = nb::none(), "variant"_a = nb::none(),
         "inner"_a = nb::none(), "dpeephole"_a = nb::none(), "normed"_a = nb::none(), "stats"_a = nb::none(),
-        "dshares"_a = nb::none(), "dnorm_hh"_a = nb::none(), "dnorm_c"_a = nb::none(),
+        "dinputs"_a = nb::none(), "dgates_norm"_a = nb::none(), "dcells_norm"_a = nb::none(),
         "threads"_a = 1);
   nb::class_<Layer>(m, layer)
       .def("__init__", &make_linear<Real>, "weight"_a, "bias"_a, "activation"_a = "identity",

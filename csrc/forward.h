@@ -14,8 +14,8 @@ namespace cellstate::CELLSTATE_HERE {
 constexpr size_t rows_for_fusion = 4 * tile_rows;
 constexpr size_t most_in_stretch = 16 * tile_rows;  // steps times rows
 
-CELLSTATE_INLINE size_t stretch_of(const Forward<Real>& call, size_t rows) {
-  return call.shares || rows >= rows_for_fusion ? 0 : (rows ? most_in_stretch / rows : 1);
+CELLSTATE_INLINE size_t stretch_of(size_t rows) {
+  return rows >= rows_for_fusion ? 0 : (rows ? most_in_stretch / rows : 1);
 }
 
 struct ForwardSpace {
@@ -24,7 +24,8 @@ struct ForwardSpace {
   const Real** c;
   const Real** old_h;  // where a variant needs h itself beside what the sums see of it
   Real* seen_h;        // (rows, P): h with its dropout mask
-  Real* sums;          // (rows, 4H): W_hh h, where it is normalised
+  Real* of_x;          // (stretch, rows, 4H): W_ih x, where sums are normalised
+  Real* of_h;          // (rows, 4H): W_hh h
   Real* shares;  // (stretch, rows, blocks, 4 lanes): bias and x
   Real* cells;   // (rows, H): o tanh(c), where something projects
   Real* partial;  // see `Pass`
@@ -32,15 +33,17 @@ struct ForwardSpace {
 
   ForwardSpace(const Forward<Real>& call, size_t rows, void* from) {
     Cutter cutter(from);
-    const size_t stretch = stretch_of(call, rows);
+    const size_t stretch = stretch_of(rows);
     x = cutter.take<const Real*>(rows * (stretch ? stretch : 1));
     h = cutter.take<const Real*>(rows);
     c = cutter.take<const Real*>(rows);
     const Variant<Real>* v = call.variant;
     old_h = v ? cutter.take<const Real*>(rows) : nullptr;
     seen_h = cutter.take<Real>(v && v->keep_h ? rows * call.shape.output_size : 0);
-    sums = cutter.take<Real>(v && v->norm_hh ? rows * 4 * call.shape.hidden_size : 0);
-    shares = cutter.take<Real>(stretch * rows * call.weights.count * block_width);
+    const size_t normed = v && v->norm_hh ? rows * 4 * call.shape.hidden_size : 0;
+    of_x = cutter.take<Real>(normed * (stretch ? stretch : 1));
+    of_h = cutter.take<Real>(normed);
+    shares = cutter.take<Real>(normed ? 0 : stretch * rows * call.weights.count * block_width);
     cells = cutter.take<Real>(call.projection.count ? rows * call.shape.hidden_size : 0);
     partial = cutter.take<Real>(rows * (stretch ? stretch : 1) * block_width);
     bytes = cutter.bytes();
@@ -150,8 +153,11 @@ struct CellTile : CellOutput {
   }
 };
 
-// W_hh h, which is normalised once a row has all of it.
-struct SumsTile : CellOutput {
+// W_ih x or W_hh h, which are normalised once a row has all of them.
+struct SumsTile {
+  Real* to;  // (rows, 4H)
+  size_t hidden_size;
+
   template <int R, int N>
   Sums<R, N> begin(size_t, size_t) const {
     return {};
@@ -159,32 +165,45 @@ struct SumsTile : CellOutput {
 
   template <int R, int N>
   void end(const Sums<R, N>& sums, size_t block, size_t row) const {
-    const size_t H = call.shape.hidden_size;
+    const size_t H = hidden_size;
     CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
       const size_t unit = (block + n) * lanes, used = used_of(unit, lanes, H);
       CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
         CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
-          store_first(space.sums + ((row + r) * 4 + v) * H + unit, sums.of[n][r][v], used);
+          store_first(to + ((row + r) * 4 + v) * H + unit, sums.of[n][r][v], used);
         }
       }
     }
   }
+};
+
+// One step of a cell whose sums and cell states are normalised, from the sums on.
+struct NormedStep : CellOutput {
+  const Real* of_x;  // (rows, 4H)
 
   // Equations (1) to (6) with (9) for one row.
   void finish(size_t row) const {
     const Variant<Real>& v = *call.variant;
     const size_t H = call.shape.hidden_size, first = v.coupled ? H : 0;
-    Real* of_row = space.sums + row * 4 * H;
-    const Moments sums = moments(of_row + first, 4 * H - first);
-    const Real* shares = call.shares + place(row) * 4 * H;
+    const Real* x = of_x + row * 4 * H;
+    Real* of_row = space.of_h + row * 4 * H;
+    const Moments in_x = moments(x + first, 4 * H - first);
+    const Moments in_h = moments(of_row + first, 4 * H - first);
+    Real* normed = call.normed ? call.normed + place(row) * 8 * H : nullptr;
     for (size_t unit = 0; unit < H; unit += lanes) {
       const size_t used = used_of(unit, lanes, H);
+      const Real* bias = call.weights.blocks + unit / lanes * block_size(call.weights);
       Vector a[vectors_per_block];
       CELLSTATE_UNROLL for (size_t gate = 0; gate < vectors_per_block; ++gate) {
         const size_t at = gate * H + unit;
-        const Vector normed = (load_first(of_row + at, used) - broadcast(sums.mean)) * broadcast(sums.scale);
-        if (call.normed) store_first(call.normed + place(row) * 4 * H + at, normed, used);
-        a[gate] = multiply_add(normed, load_first(v.norm_hh + at, used), load_first(shares + at, used));
+        const Vector to_x = (load_first(x + at, used) - broadcast(in_x.mean)) * broadcast(in_x.scale);
+        const Vector to_h = (load_first(of_row + at, used) - broadcast(in_h.mean)) * broadcast(in_h.scale);
+        if (normed) {
+          store_first(normed + at, to_x, used);
+          store_first(normed + 4 * H + at, to_h, used);
+        }
+        a[gate] = multiply_add(to_x, load_first(v.norm_ih + at, used), load(bias + gate * lanes));
+        a[gate] = multiply_add(to_h, load_first(v.norm_hh + at, used), a[gate]);
       }
       const Advanced next = advance(v, a, load_first(space.c[row] + unit, used), H,
                                     {numbers[row], unit, used});
@@ -194,10 +213,11 @@ struct SumsTile : CellOutput {
     }
     const Moments cells = moments(of_row, H);
     if (call.stats) {
-      Real* to = call.stats + place(row) * 3;
-      to[0] = sums.scale;
-      to[1] = cells.mean;
-      to[2] = cells.scale;
+      Real* to = call.stats + place(row) * 4;
+      to[0] = in_x.scale;
+      to[1] = in_h.scale;
+      to[2] = cells.mean;
+      to[3] = cells.scale;
     }
     for (size_t unit = 0; unit < H; unit += lanes) {
       const size_t used = used_of(unit, lanes, H);
@@ -295,23 +315,16 @@ CELLSTATE_INLINE void finish(const Forward<Real>& call, const Walk& walk, Rows r
   }
 }
 
-CELLSTATE_INLINE void run_step(const Forward<Real>& call, size_t active, const Operand& x,
-                               const Operand& h, const CellOutput& output, const Real* shares) {
-  if (call.variant) {
-    for_each_tile(call.weights, active, x, h, output.space.partial, CellTile<true>{output, shares});
-  } else {
-    for_each_tile(call.weights, active, x, h, output.space.partial, CellTile<false>{output, shares});
-  }
-}
-
 static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
   const Steps<Real>& shape = call.shape;
   const ForwardSpace space(call, rows.count, workspace);
-  const size_t stretch = stretch_of(call, rows.count), share = call.weights.count * block_width;
+  const bool normed = call.variant && call.variant->norm_hh;
+  const size_t stretch = stretch_of(rows.count);
+  const size_t share = normed ? 4 * shape.hidden_size : call.weights.count * block_width;
   Walk walk(shape, rows, shape.reverse), ahead = walk;
   const Operand x = operand(call.weights, space.x, shape.input_size);
   const Operand h = operand(call.weights, space.h, shape.output_size, shape.input_size);
-  const Real* shares = space.shares;
+  const Real* shares = nullptr;
   for (size_t s = 0; s < shape.steps; ++s) {
     if (stretch && s % stretch == 0) {
       size_t count = 0;
@@ -321,25 +334,36 @@ static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
           space.x[count++] = call.x + (t * shape.batch + rows.numbers[row]) * shape.input_size;
         }
       }
-      for_each_tile(call.weights, count, x, {}, space.partial, ShareTile{call, space});
-      shares = space.shares;
+      if (normed) {
+        for_each_tile(call.weights, count, x, {}, space.partial, SumsTile{space.of_x, shape.hidden_size});
+      } else {
+        for_each_tile(call.weights, count, x, {}, space.partial, ShareTile{call, space});
+      }
+      shares = normed ? space.of_x : space.shares;
     }
     const size_t t = walk.step(s), active = walk.active();
     find_states(call, walk, rows.numbers, t, space);
-    const CellOutput output{call, space, rows.numbers, t};
-    if (call.shares) {
-      const SumsTile tile{output};
-      for_each_tile(call.weights, active, {}, h, space.partial, tile);
-      for (size_t row = 0; row < active; ++row) tile.finish(row);
-    } else if (stretch) {
-      run_step(call, active, {}, h, output, shares);
-      shares += active * share;
-    } else {
+    if (!stretch) {
       for (size_t row = 0; row < active; ++row) {
         space.x[row] = call.x + (t * shape.batch + rows.numbers[row]) * shape.input_size;
       }
-      run_step(call, active, x, h, output, nullptr);
     }
+    const CellOutput output{call, space, rows.numbers, t};
+    if (normed) {
+      const NormedStep step{output, stretch ? shares : space.of_x};
+      if (!stretch) {
+        for_each_tile(call.weights, active, x, {}, space.partial, SumsTile{space.of_x, shape.hidden_size});
+      }
+      for_each_tile(call.weights, active, {}, h, space.partial, SumsTile{space.of_h, shape.hidden_size});
+      for (size_t row = 0; row < active; ++row) step.finish(row);
+    } else if (call.variant) {
+      for_each_tile(call.weights, active, stretch ? Operand{} : x, h, space.partial,
+                    CellTile<true>{output, shares});
+    } else {
+      for_each_tile(call.weights, active, stretch ? Operand{} : x, h, space.partial,
+                    CellTile<false>{output, shares});
+    }
+    if (stretch) shares += active * share;
     if (call.projection.count) {
       for (size_t row = 0; row < active; ++row) space.h[row] = space.cells + row * shape.hidden_size;
       for_each_tile(call.projection, active, operand(call.projection, space.h, shape.hidden_size),

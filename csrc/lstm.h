@@ -69,7 +69,8 @@ struct Variant {
   const Real* peephole;      // (3H,) for i, f, o, or null
   const Real* keep_h;        // (B, P) factors of h in the sums, or null
   const Real* keep_g;        // (B, H) factors of the candidate, or null
-  const Real* norm_hh;       // (4H,) gain of the normalised sums of W_hh h, or null: no layer norm
+  const Real* norm_ih;       // (4H,) gain of the normalised sums W_ih x, or null: no layer norm
+  const Real* norm_hh;       // (4H,) the same for W_hh h
   const Real* norm_c;        // (H,) gain and
   const Real* norm_c_bias;   // (H,) bias of the normalised cell state
 };
@@ -96,10 +97,8 @@ struct Forward {
   Real* gates;      // (T, B, 4H) activations, or null
   Real* cells;      // (T, B, H) cell states, or null
   const Variant<Real>* variant = nullptr;  // null for the plain cell
-  // With layer norm the weights have P terms and no biases, x is not read, I is 0, and:
-  const Real* shares = nullptr;  // (T, B, 4H) the input's share of the gates, biases within
-  Real* normed = nullptr;        // (T, B, 4H) normalised sums of W_hh h, or null
-  Real* stats = nullptr;         // (T, B, 3) scale of the sums, mean and scale of c, or null
+  Real* normed = nullptr;  // (T, B, 2, 4H) normalised sums W_ih x and W_hh h, or null
+  Real* stats = nullptr;   // (T, B, 4) scale of either, mean and scale of c, or null
 };
 
 // The gradient of the same steps, from the last to the first.
@@ -130,9 +129,9 @@ struct Backward {
   // With layer norm dsums is with respect to W_hh h, and:
   const Real* normed = nullptr;  // as the forward pass wrote them
   const Real* stats = nullptr;   //
-  Real* dshares = nullptr;       // (T, B, 4H) with respect to the shares
-  Real* dnorm_hh = nullptr;      // (B, 4H) with respect to the gains, a row's share
-  Real* dnorm_c = nullptr;       // (B, 2, H) with respect to norm_c, then norm_c_bias
+  Real* dinputs = nullptr;       // (T, B, 4H) with respect to W_ih x
+  Real* dgates_norm = nullptr;   // (B, 3, 4H) to norm_ih, norm_hh and the bias, a row's share
+  Real* dcells_norm = nullptr;   // (B, 2, H) to norm_c and norm_c_bias
 };
 
 enum class Activation { identity, relu, tanh };

@@ -45,7 +45,8 @@ CELLSTATE_INLINE Product32 multiply(Bits v, uint64_t by) {
 // The numbers at the places first, first + 1, … of a step.
 CELLSTATE_INLINE Words random_words(uint32_t key, uint32_t stream, size_t step, size_t first) {
   Bits place = {}, low = Bits{} + (Bit)((uint32_t)step | stream << step_bits);
-  for (size_t lane = 0; lane < lanes; ++lane) place[lane] = (uint32_t)(first + lane);
+  for (size_t lane = 0; lane < lanes; ++lane) place[lane] = (Bit)lane;
+  place = (place + (Bit)(uint32_t)first) & (Bit)word;
   CELLSTATE_UNROLL for (int round = 0; round < 10; ++round) {
     const Product32 product = multiply(place, 0xD256D193u);
     place = product.high ^ (Bit)key ^ low;

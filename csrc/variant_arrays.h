@@ -14,25 +14,28 @@ struct VariantArrays {
   double cell_clip, zoneout_c, zoneout_h;
   std::optional<uint32_t> key;
   size_t first_step;
-  MaybeInput peephole, keep_h, keep_g, norm_hh, norm_c, norm_c_bias;
+  MaybeInput peephole, keep_h, keep_g, norm_ih, norm_hh, norm_c, norm_c_bias;
 
   template <class Real>
   Variant<Real> view(size_t B, size_t H, size_t P) const {
     if (peephole) check<Real>("peephole", *peephole, {3 * H});
     if (keep_h) check<Real>("keep_h", *keep_h, {B, P});
     if (keep_g) check<Real>("keep_g", *keep_g, {B, H});
-    if (norm_hh.has_value() != norm_c.has_value() || norm_c.has_value() != norm_c_bias.has_value()) {
-      refuse("norm_hh, norm_c and norm_c_bias must be given together", "another mix",
-             "Pass all three or none");
+    const int norms = norm_ih.has_value() + norm_hh.has_value() + norm_c.has_value() +
+                      norm_c_bias.has_value();
+    if (norms != 0 && norms != 4) {
+      refuse("norm_ih, norm_hh, norm_c and norm_c_bias must be given together",
+             std::to_string(norms) + " of them", "Pass all four or none");
     }
     if (norm_hh) {
+      check<Real>("norm_ih", *norm_ih, {4 * H});
       check<Real>("norm_hh", *norm_hh, {4 * H});
       check<Real>("norm_c", *norm_c, {H});
       check<Real>("norm_c_bias", *norm_c_bias, {H});
     }
     return {coupled, hard_sigmoid, static_cast<Real>(cell_clip), zoneout_c, zoneout_h,
             key.has_value(), key.value_or(0), first_step, data<Real>(peephole), data<Real>(keep_h),
-            data<Real>(keep_g), data<Real>(norm_hh), data<Real>(norm_c), data<Real>(norm_c_bias)};
+            data<Real>(keep_g), data<Real>(norm_ih), data<Real>(norm_hh), data<Real>(norm_c), data<Real>(norm_c_bias)};
   }
 };
 
@@ -43,25 +46,14 @@ const Array& needed(const char* name, const std::optional<Array>& array) {
   return *array;
 }
 
-// Layer norm takes the input's shares in place of the input, and gives what its gradient needs.
-template <class Real>
-void check_normed(const VariantArrays* variant, const MaybeInput& shares, size_t T, size_t B,
-                  size_t I, size_t H) {
-  const bool normed = variant && variant->norm_hh;
-  if (normed != shares.has_value() || (normed && I)) {
-    refuse("shares must be given with layer norm, and with it alone, to a cell without inputs",
-           shares ? "shares" : "none", "Pass shares, and weight_ih of shape (4H, 0)");
-  }
-  if (shares) check<Real>("shares", *shares, {T, B, 4 * H});
-}
-
 inline void make_variant(VariantArrays* self, bool coupled, bool hard_sigmoid, double cell_clip,
                   double zoneout_c, double zoneout_h, std::optional<uint32_t> key,
                   size_t first_step, const MaybeInput& peephole, const MaybeInput& keep_h,
-                  const MaybeInput& keep_g, const MaybeInput& norm_hh, const MaybeInput& norm_c,
-                  const MaybeInput& norm_c_bias) {
+                  const MaybeInput& keep_g, const MaybeInput& norm_ih,
+                         const MaybeInput& norm_hh, const MaybeInput& norm_c,
+                         const MaybeInput& norm_c_bias) {
   new (self) VariantArrays{coupled, hard_sigmoid, cell_clip, zoneout_c, zoneout_h, key, first_step,
-                           peephole, keep_h, keep_g, norm_hh, norm_c, norm_c_bias};
+                           peephole, keep_h, keep_g, norm_ih, norm_hh, norm_c, norm_c_bias};
 }
 
 inline void define_variant(nb::module_& m) {
@@ -71,7 +63,7 @@ inline void define_variant(nb::module_& m) {
            "hard_sigmoid"_a = false, "cell_clip"_a = 0.0, "zoneout_c"_a = 0.0,
            "zoneout_h"_a = 0.0, "key"_a = nb::none(), "first_step"_a = 0,
            "peephole"_a = nb::none(), "keep_h"_a = nb::none(), "keep_g"_a = nb::none(),
-           "norm_hh"_a = nb::none(), "norm_c"_a = nb::none(), "norm_c_bias"_a = nb::none());
+           "norm_ih"_a = nb::none(), "norm_hh"_a = nb::none(), "norm_c"_a = nb::none(), "norm_c_bias"_a = nb::none());
 }
 
 }  // namespace cellstate

@@ -44,7 +44,7 @@ def run(backend: Backend, case: Case, operands: Operands) -> LSTMResult:
         return autograd.run(backend, problem, operands)
 
 
-DRAWS = 3
+DRAWS = 5
 
 
 @pytest.mark.parametrize(

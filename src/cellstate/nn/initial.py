@@ -39,12 +39,25 @@ def fill_gate_biases(
     bias_ih, bias_hh = weights.bias_ih, weights.bias_hh
     assert bias_ih is not None
     assert bias_hh is not None
-    hidden = bias_ih.shape[0] // 4
-    into, forget = slice(0, hidden), slice(hidden, 2 * hidden)
+    hidden = weights.hidden_size
+    coupled = len(bias_ih) == 3 * hidden  # f, g, o: the input gate is what the forget gate leaves
+    first = 0 if coupled else hidden
+    forget = slice(first, first + hidden)
     bias_hh[forget] = 0
     if forget_bias != "chrono":
         bias_ih[forget] = forget_bias
         return
     bias_ih[forget] = torch.empty_like(bias_ih[forget]).uniform_(1, max_steps - 1).log_()
-    bias_ih[into] = -bias_ih[forget]
-    bias_hh[into] = 0
+    if not coupled:
+        bias_ih[:hidden] = -bias_ih[forget]
+        bias_hh[:hidden] = 0
+
+
+@torch.no_grad()
+def fill_norms(weights: CellWeights) -> None:
+    """Let layer norm change nothing but scale and level at the start: gains one, bias zero."""
+    for gain in (weights.norm_ih, weights.norm_hh, weights.norm_c):
+        if gain is not None:
+            gain.fill_(1)
+    if weights.norm_c_bias is not None:
+        weights.norm_c_bias.zero_()

@@ -16,14 +16,17 @@ from cellstate.ops import checks, cudnn
 from cellstate.ops.backends import check_name
 from cellstate.ops.capture import outside_graphs
 from cellstate.ops.lstm import run, zero_state
+from cellstate.ops.noise import draw_keys
 from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands, Recompute
+from cellstate.ops.variant import PLAIN, DroppedAt
 
 
 class LSTM(nn.Module):
     r"""A stack of long short-term memory layers over sequences.
 
     Constructor, call, parameters and results are those of `torch.nn.LSTM`, and state dicts load
-    both ways; the keyword-only arguments are additions. Equations: `cellstate.ops.reference`.
+    both ways; the keyword-only arguments are additions. Equations: `cellstate.ops.reference`, and
+    `cellstate.ops.variant` for the cell's variants, which combine freely.
 
     Parameters
     ----------
@@ -57,6 +60,27 @@ class LSTM(nn.Module):
         spreads the units' time scales up to `chrono_max_steps`, and sets the input gate's bias too.
     chrono_max_steps : int, optional
         Longest dependency to bridge, in steps; for ``forget_bias="chrono"``.
+    peephole : bool
+        Let the gates see the cell state: `weight_ch_l{k}` (3H,) for i, f, o.
+    coupled : bool
+        Let the input gate be what the forget gate leaves; weights and biases then stack f, g, o
+        alone (3H), peepholes f, o.
+    layer_norm : bool
+        Normalise the sums of input and of recurrence, with gains `norm_ih_l{k}` and
+        `norm_hh_l{k}`, and the cell state, with `norm_c_l{k}` and `norm_c_bias_l{k}`.
+    hard_sigmoid : bool
+        Make the gates piecewise linear.
+    cell_clip : float, optional
+        Largest absolute value of a cell state.
+    recurrent_dropout : float
+        Share of the recurrent connection dropped in training, one mask for each sequence.
+    recurrent_dropout_at : {"hidden", "candidate"}
+        What is dropped: h as the gates see it, or the candidate g.
+    weight_drop : float
+        Share of the recurrent weights dropped in training, one mask for each call.
+    zoneout : float or pair of float
+        Share of cells and outputs that keep their value in a step of training; in evaluation the
+        expectation. A pair is for c, then h.
     recompute : {False, True, "sqrt"}
         Spend time to save memory in training: compute the gates again in the backward pass, or all
         states but every √T-th, for sequences that would not fit.
@@ -108,6 +132,15 @@ class LSTM(nn.Module):
         learn_initial_state: bool = False,
         forget_bias: ForgetBias = None,
         chrono_max_steps: int | None = None,
+        peephole: bool = False,
+        coupled: bool = False,
+        layer_norm: bool = False,
+        hard_sigmoid: bool = False,
+        cell_clip: float | None = None,
+        recurrent_dropout: float = 0.0,
+        recurrent_dropout_at: DroppedAt = "hidden",
+        weight_drop: float = 0.0,
+        zoneout: float | tuple[float, float] = 0.0,
         recompute: Recompute = False,
         backend: str = "auto",
     ) -> None:
@@ -126,6 +159,17 @@ class LSTM(nn.Module):
         self.learn_initial_state = learn_initial_state
         self.forget_bias = options.check_forget_bias(forget_bias, chrono_max_steps, bias=bias)
         self.chrono_max_steps = chrono_max_steps
+        self.variant = options.make_variant(
+            peephole=peephole,
+            coupled=coupled,
+            layer_norm=layer_norm,
+            hard_sigmoid=hard_sigmoid,
+            cell_clip=cell_clip,
+            recurrent_dropout=recurrent_dropout,
+            recurrent_dropout_at=recurrent_dropout_at,
+            zoneout=zoneout,
+        )
+        self.weight_drop = checks.check_rate("LSTM", weight_drop)
         self.recompute: Recompute = checks.check_recompute("LSTM", recompute)
         self.backend = backend
         if dropout > 0 and num_layers == 1:
@@ -152,7 +196,8 @@ class LSTM(nn.Module):
         self, device: torch.device | str | int | None, dtype: torch.dtype | None
     ) -> None:
         """Register the parameters in torch's order and under torch's names, then our own."""
-        gates, (output_size, cell_size) = 4 * self.hidden_size, self._state_sizes
+        variant, (output_size, cell_size) = self.variant, self._state_sizes
+        gates = variant.gates * cell_size
         self._names: list[tuple[str | None, ...]] = []
         for layer in range(self.num_layers):
             inputs = self.input_size if layer == 0 else output_size * self._directions
@@ -164,6 +209,11 @@ class LSTM(nn.Module):
                 sizes |= {"bias_ih": (gates,), "bias_hh": (gates,)}
             if self.proj_size:
                 sizes["weight_hr"] = (self.proj_size, self.hidden_size)
+            if variant.peephole:
+                sizes["weight_ch"] = (variant.peepholes * cell_size,)
+            if variant.layer_norm:
+                sizes |= {"norm_ih": (gates,), "norm_hh": (gates,)}
+                sizes |= {"norm_c": (cell_size,), "norm_c_bias": (cell_size,)}
             for suffix in ("", "_reverse")[: self._directions]:
                 for name, size in sizes.items():
                     parameter = nn.Parameter(torch.empty(size, device=device, dtype=dtype))
@@ -187,8 +237,9 @@ class LSTM(nn.Module):
         """Draw the parameters anew; equal seeds give those of `torch.nn.LSTM`."""
         cells = self._weights()
         initial.fill_uniform((t for cell in cells for t in cell if t is not None), self.hidden_size)
-        if self.forget_bias is not None:
-            for cell in cells:
+        for cell in cells:
+            initial.fill_norms(cell)
+            if self.forget_bias is not None:
                 initial.fill_gate_biases(cell, self.forget_bias, self.chrono_max_steps or 0)
         for parameter in (self.initial_h, self.initial_c):
             if parameter is not None:
@@ -208,6 +259,8 @@ class LSTM(nn.Module):
 
     def flatten_parameters(self) -> None:
         """Lay the parameters side by side in memory, as cuDNN wants them; elsewhere do nothing."""
+        if self.variant != PLAIN:  # which cuDNN does not have
+            return
         cudnn.flatten(
             [weight for cell in self.all_weights for weight in cell],
             per_cell=len(self.all_weights[0]),
@@ -338,15 +391,24 @@ class LSTM(nn.Module):
                 form.lengths,
                 form.reset,
                 None if form.reset is None else start,
+                self._keys(),
             ),
             directions=self._directions,
             dropout=self.dropout if self.training else 0.0,
+            variant=self.variant,
+            weight_drop=self.weight_drop,
             trace=trace,
             recompute=self.recompute,
             backend=self.backend,
         )
         answer = sequences.write(result, form, batch_first=self.batch_first)
         return answer if trace else answer[:2]
+
+    def _keys(self) -> Tensor | None:
+        """Draw the keys of the masks of one call in training, from torch's generator."""
+        if not self.training or not (self.variant.draws or self.weight_drop):
+            return None
+        return draw_keys(self.num_layers * self._directions)
 
     def extra_repr(self) -> str:
         """Show the sizes, and what differs from the defaults."""
@@ -360,9 +422,11 @@ class LSTM(nn.Module):
             "learn_initial_state": False,
             "forget_bias": None,
             "chrono_max_steps": None,
+            "weight_drop": 0,
             "recompute": False,
             "backend": "auto",
         }
         shown = {name: getattr(self, name) for name in defaults}
         options = [f"{n}={v}" for n, v in shown.items() if v != defaults[n]]
+        options += [str(self.variant)] if self.variant != PLAIN else []
         return ", ".join([f"{self.input_size}, {self.hidden_size}", *options])

@@ -7,6 +7,7 @@ from typing import cast
 
 from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.nn.initial import ForgetBias
+from cellstate.ops.variant import DroppedAt, Variant, check_variant
 
 
 def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
@@ -100,3 +101,47 @@ def check_forget_bias(forget_bias: object, chrono_max_steps: object, *, bias: bo
             )
         )
     return cast("ForgetBias", forget_bias)
+
+
+def make_variant(
+    *,
+    peephole: bool,
+    coupled: bool,
+    layer_norm: bool,
+    hard_sigmoid: bool,
+    cell_clip: float | None,
+    recurrent_dropout: float,
+    recurrent_dropout_at: DroppedAt,
+    zoneout: float | tuple[float, float],
+) -> Variant:
+    """Describe the cells that a layer is asked for.
+
+    Raises
+    ------
+    InputError, ArgumentTypeError
+        An argument is out of range or of the wrong type.
+    """
+    check_flags(
+        peephole=peephole, coupled=coupled, layer_norm=layer_norm, hard_sigmoid=hard_sigmoid
+    )
+    rates = zoneout if isinstance(zoneout, tuple) else (zoneout, zoneout)
+    if len(rates) != 2:
+        raise ArgumentTypeError(
+            explain(
+                "LSTM",
+                "zoneout must be one share, or a pair for c and h",
+                repr(zoneout),
+                "Use zoneout=0.1, or zoneout=(0.5, 0.05)",
+            )
+        )
+    variant = Variant(
+        peephole,
+        coupled,
+        layer_norm,
+        hard_sigmoid,
+        cell_clip,
+        recurrent_dropout,
+        recurrent_dropout_at,
+        *rates,
+    )
+    return check_variant("LSTM", variant)

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cellstate import _native
-from cellstate.ops.cpu_variant import CellVariant, input_shares
+from cellstate.ops.cpu_variant import CellVariant
 from cellstate.ops.packing import packed_cell
 from cellstate.ops.problem import CellWeights, LSTMState, Operands, Problem
 
@@ -31,7 +31,7 @@ class Kept(NamedTuple):
         State before each stretch of steps, in the cell's direction, (N, B, ·), where the cell
         states are to be computed again.
     normed, stats : Tensor or None
-        With layer norm what its gradient wants, (T, B, 4H) and (T, B, 3), where gates are kept.
+        With layer norm what its gradient wants, (T, B, 2, 4H) and (T, B, 4), where gates are kept.
     """
 
     gates: Tensor | None = None
@@ -192,17 +192,17 @@ class Cell:
         )
         rows = LSTMState(*(s.flatten(0, 1) for s in before))
         scratch, after = torch.empty_like(rows.h)[None], torch.empty_like(rows.c)
-        flat = Kept(*(None if t is None else t.view(1, S * B, -1) for t in again))
+        flat = Kept(*(None if t is None else t.flatten(0, 1)[None] for t in again))
         _native.lstm_forward(
             packed_cell(self.weights),
-            self._input(stretch.of(self.x).flatten(0, 1)[None]).numpy(),
+            stretch.of(self.x).flatten(0, 1)[None].numpy(),
             rows.h.numpy(),
             rows.c.numpy(),
             scratch.numpy(),
             None,
             after.numpy(),
             variant=None if self.variant is None else self.variant.over_rows(S),
-            **self._normed(stretch, flat),
+            **_normed(flat),
             gates=None if flat.gates is None else flat.gates.numpy(),
             threads=torch.get_num_threads(),
         )
@@ -226,7 +226,7 @@ class Cell:
         start, variant = self.start(), self.variant
         _native.lstm_forward(
             packed_cell(self.weights),
-            self._input(stretch.of(self.x)).numpy(),
+            stretch.of(self.x).numpy(),
             before.h.numpy(),
             before.c.numpy(),
             y.numpy(),
@@ -237,26 +237,9 @@ class Cell:
             gates=None if kept.gates is None else kept.gates.numpy(),
             cells=None if kept.cells is None else kept.cells.numpy(),
             variant=None if variant is None else variant.over_steps(stretch.first),
-            **self._normed(stretch, kept),
+            **_normed(kept),
             **self.steps(stretch),
         )
-
-    def _input(self, x: Tensor) -> Tensor:
-        """Give the kernel's input: none where its share is computed apart."""
-        return x if self.weights.norm_ih is None else x[..., :0].contiguous()
-
-    def _normed(self, stretch: Stretch, kept: Kept) -> dict[str, Any]:
-        """Give layer norm's arrays, in the form of a stretch or of its rows."""
-        if self.weights.norm_ih is None:
-            return {}
-        shares = input_shares(stretch.of(self.x), self.weights)
-        if kept.normed is None or kept.stats is None:
-            return {"shares": shares.numpy()}
-        return {
-            "shares": shares.view(kept.normed.shape).numpy(),
-            "normed": kept.normed.numpy(),
-            "stats": kept.stats.numpy(),
-        }
 
     def _room(self, steps: int) -> Kept:
         """Make room for what the backward pass wants."""
@@ -265,13 +248,20 @@ class Cell:
             self.empty(4 * H, steps),
             self.empty(H, steps),
             None,
-            self.empty(4 * H, steps) if normed else None,
-            self.empty(3, steps) if normed else None,
+            self.empty(8 * H, steps).unflatten(-1, (2, -1)) if normed else None,
+            self.empty(4, steps) if normed else None,
         )
 
     def empty(self, size: int, steps: int | None = None) -> Tensor:
         problem = self.problem
         return self.x.new_empty((problem.steps if steps is None else steps, problem.batch, size))
+
+
+def _normed(kept: Kept) -> dict[str, Any]:
+    """Give layer norm's arrays, by the names of the kernel."""
+    if kept.normed is None or kept.stats is None:
+        return {}
+    return {"normed": kept.normed.numpy(), "stats": kept.stats.numpy()}
 
 
 def _cut(kept: Kept, stretch: Stretch) -> Kept:

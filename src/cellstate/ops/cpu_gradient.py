@@ -7,8 +7,7 @@ from torch import Tensor
 
 from cellstate import _native
 from cellstate.ops.cpu_cell import Cell, Kept, Stretch
-from cellstate.ops.cpu_variant import input_gradient
-from cellstate.ops.packing import in_four, packed_gradient
+from cellstate.ops.packing import packed_gradient
 from cellstate.ops.problem import CellWeights, LSTMState
 
 
@@ -165,9 +164,9 @@ class Gradient:
         if weights.weight_ch is not None:
             room["dpeephole"] = dsums.new_empty((B, 3 * H))
         if kept.normed is not None:
-            room["dshares"] = torch.empty_like(dsums)
-            room["dnorm_hh"] = dsums.new_empty((B, 4 * H))
-            room["dnorm_c"] = dsums.new_empty((B, 2, H))
+            room["dinputs"] = torch.empty_like(dsums)
+            room["dgates_norm"] = dsums.new_empty((B, 3, 4 * H))
+            room["dcells_norm"] = dsums.new_empty((B, 2, H))
         return room
 
     def _add_weights(
@@ -180,16 +179,15 @@ class Gradient:
     ) -> None:
         cell, totals = self.cell, self._totals
         x = stretch.of(cell.x)
-        of_input = dsums
-        if "dshares" in received:
-            of_input, dgain = input_gradient(x, received["dshares"], cell.weights)
-            of_input = of_input.flatten(0, 1)
-            totals.add("norm_ih", in_four(dgain, cell.weights))
-            totals.add("norm_hh", received["dnorm_hh"].sum(0))
-            totals.add("norm_c", received["dnorm_c"][:, 0].sum(0))
-            totals.add("norm_c_bias", received["dnorm_c"][:, 1].sum(0))
-            totals.add("bias_ih", received["dshares"].flatten(0, 1).sum(0))
+        of_input = received["dinputs"].flatten(0, 1) if "dinputs" in received else dsums
+        if "dinputs" in received:
             totals.add_product("weight_ih", of_input, x)
+            gates = received["dgates_norm"].sum(0)
+            for name, share in zip(("norm_ih", "norm_hh", "bias_ih"), gates, strict=True):
+                totals.add(name, share)
+            cells = received["dcells_norm"].sum(0)
+            for name, share in zip(("norm_c", "norm_c_bias"), cells, strict=True):
+                totals.add(name, share)
         else:
             totals.add_product("weight_ih", dsums, x, sums="bias_ih")
         if "dpeephole" in received:
@@ -208,5 +206,5 @@ class Gradient:
                 inner = kept.gates[..., 3 * cell.problem.hidden_size :] * kept.cells.tanh()
             totals.add_product("weight_hr", dh.flatten(0, 1), inner)
         if self.dx is not None:
-            rows, dx = of_input.contiguous(), stretch.of(self.dx).flatten(0, 1)
+            rows, dx = of_input, stretch.of(self.dx).flatten(0, 1)
             _native.input_gradient(self._packed, rows.numpy(), dx.numpy(), torch.get_num_threads())

@@ -25,7 +25,6 @@ class _Entry(NamedTuple):
 # By the recurrent weight: an entry lives as long as that tensor.
 _CELLS: Any = WeakIdKeyDictionary()
 _GRADIENTS: Any = WeakIdKeyDictionary()
-_INPUTS: Any = WeakIdKeyDictionary()
 
 
 def packed_cell(cell: CellWeights) -> _native.PackedLSTM | _native.PackedLSTM64:
@@ -36,11 +35,6 @@ def packed_cell(cell: CellWeights) -> _native.PackedLSTM | _native.PackedLSTM64:
 def packed_gradient(cell: CellWeights) -> _native.PackedGradient | _native.PackedGradient64:
     """Give the cell's weights as the backward kernel reads them."""
     return _kept(_GRADIENTS, cell, _pack_gradient)
-
-
-def packed_input(cell: CellWeights) -> _native.PackedLinear | _native.PackedLinear64:
-    """Give the input's weights alone, whose product layer norm wants apart."""
-    return _kept(_INPUTS, cell, _pack_input)
 
 
 def _kept(entries: Any, cell: CellWeights, pack: Callable[[CellWeights], P]) -> P:
@@ -67,10 +61,8 @@ def _state_of(cell: CellWeights) -> tuple[Any, ...] | None:
 
 def _pack_cell(cell: CellWeights) -> Any:
     weight_ih, weight_hh = (in_four(t.detach(), cell) for t in (cell.weight_ih, cell.weight_hh))
-    if cell.norm_ih is not None:  # the input's share is computed apart
-        weight_ih = weight_hh.new_empty((len(weight_hh), 0))
     bias = weight_hh.new_zeros(len(weight_hh))
-    if cell.bias_ih is not None and cell.norm_ih is None:
+    if cell.bias_ih is not None:
         bias = in_four(cell.bias_ih.detach(), cell)
         bias = bias if cell.bias_hh is None else bias + in_four(cell.bias_hh.detach(), cell)
     kind = _native.PackedLSTM if weight_hh.dtype == torch.float32 else _native.PackedLSTM64
@@ -81,12 +73,6 @@ def _pack_gradient(cell: CellWeights) -> Any:
     weight_ih, weight_hh = (in_four(t.detach(), cell) for t in (cell.weight_ih, cell.weight_hh))
     kind = _native.PackedGradient if weight_hh.dtype == torch.float32 else _native.PackedGradient64
     return kind(_array(weight_ih), _array(weight_hh), _array(cell.weight_hr))
-
-
-def _pack_input(cell: CellWeights) -> Any:
-    weight = cell.weight_ih
-    kind = _native.PackedLinear if weight.dtype == torch.float32 else _native.PackedLinear64
-    return kind(_array(weight), _array(weight.new_zeros(len(weight))))
 
 
 def in_four(stacked: Tensor, cell: CellWeights) -> Tensor:
