@@ -7,7 +7,7 @@ and its own order of axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -115,8 +115,7 @@ def check_lengths(where: str, lengths: object, batch: int, steps: int) -> Tensor
     Tensor
         (B,) int64 on the CPU.
     """
-    must = f"lengths must be {batch} integers (one a row), each in 0 … {steps} (the time steps)"
-    do = "Count the valid steps of each row, zero included"
+    must, do = _lengths(batch, steps)
     try:
         given = torch.as_tensor(lengths)
     except (TypeError, ValueError, RuntimeError) as problem:
@@ -125,10 +124,34 @@ def check_lengths(where: str, lengths: object, batch: int, steps: int) -> Tensor
     if not (integral or given.numel() == 0) or given.shape != (batch,):
         raise ShapeError(explain(where, must, describe(given), do))
     counts = given.detach().to("cpu", torch.int64)
-    low, high = (int(counts.min()), int(counts.max())) if batch else (0, 0)
+    if torch.compiler.is_compiling():  # a graph has no values; they are checked when it runs
+        return _counts_op(counts, steps, where)
+    return _check_counts(counts, steps, where)
+
+
+def _check_counts(counts: Tensor, steps: int, where: str) -> Tensor:
+    """Require numbers of valid steps, (B,) int64 on the CPU, to be in 0 … `steps`."""
+    low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
     if low < 0 or high > steps:
+        must, do = _lengths(len(counts), steps)
         raise InputError(explain(where, must, f"a length of {low if low < 0 else high}", do))
     return counts
+
+
+def _lengths(batch: int, steps: int) -> tuple[str, str]:
+    """Say what lengths must be, and what to do where they are not."""
+    must = f"lengths must be {batch} integers (one a row), each in 0 … {steps} (the time steps)"
+    return must, "Count the valid steps of each row, zero included"
+
+
+torch.library.define(
+    "cellstate::counts",
+    "(Tensor counts, SymInt steps, str where) -> Tensor",
+    tags=(torch.Tag.pt2_compliant_tag,),
+)
+torch.library.impl("cellstate::counts", "default", lambda *a: _check_counts(*a).clone())
+torch.library.register_fake("cellstate::counts", lambda counts, *_: torch.empty_like(counts))
+_counts_op: Any = torch.ops.cellstate.counts.default
 
 
 def check_reset(where: str, reset: object, axes: str, sizes: Sequence[int], x: Tensor) -> Tensor:

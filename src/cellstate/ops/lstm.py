@@ -9,9 +9,8 @@ from torch import Tensor
 from torch.nn.functional import dropout as drop
 
 from cellstate.errors import ArgumentTypeError, ShapeError, explain
-from cellstate.ops import autograd, checks
+from cellstate.ops import autograd, capture, checks
 from cellstate.ops.backends import select
-from cellstate.ops.capture import outside_graphs
 from cellstate.ops.problem import (
     CellWeights,
     LSTMResult,
@@ -23,7 +22,6 @@ from cellstate.ops.problem import (
 )
 
 
-@outside_graphs
 def lstm(
     x: Tensor,
     weights: Sequence[CellWeights],
@@ -190,6 +188,10 @@ def _run_layers(
 def _run_backend(
     operands: Operands, directions: int, trace: bool, recompute: Recompute, backend: str
 ) -> LSTMResult:
+    if torch.compiler.is_compiling():
+        return capture.run(
+            operands, directions=directions, trace=trace, recompute=recompute, backend=backend
+        )
     problem = Problem.of(operands, directions=directions, trace=trace, recompute=recompute)
     return autograd.run(select(backend, problem), problem, operands)
 

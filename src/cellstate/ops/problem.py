@@ -213,6 +213,9 @@ class Backend:
         it is given, `forward` runs outside autograd.
     step : callable, optional
         A quicker `forward` for a single time step without gradient.
+    saved : callable, optional
+        `saved(problem)` gives the sizes of what `forward` saves, None for the result's `y`, before
+        anything is run; None in all where they cannot be told. A captured graph needs to know.
     exact_rows : bool
         Each row's sums are added in one order, whatever the batch: a row's result is bitwise the
         same in any company.
@@ -229,4 +232,5 @@ class Backend:
         | None
     ) = None
     step: Callable[[Problem, Operands], Forward] | None = None
+    saved: Callable[[Problem], tuple[tuple[int, ...] | None, ...] | None] | None = None
     exact_rows: bool = False
