@@ -115,14 +115,13 @@ def check_lengths(where: str, lengths: object, batch: int, steps: int) -> Tensor
     Tensor
         (B,) int64 on the CPU.
     """
-    must, do = _lengths(batch, steps)
     try:
         given = torch.as_tensor(lengths)
     except (TypeError, ValueError, RuntimeError) as problem:
-        raise ArgumentTypeError(explain(where, must, describe(lengths), do)) from problem
+        raise ArgumentTypeError(_bad_lengths(where, batch, steps, describe(lengths))) from problem
     integral = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
     if not (integral or given.numel() == 0) or given.shape != (batch,):
-        raise ShapeError(explain(where, must, describe(given), do))
+        raise ShapeError(_bad_lengths(where, batch, steps, describe(given)))
     counts = given.detach().to("cpu", torch.int64)
     if torch.compiler.is_compiling():  # a graph has no values; they are checked when it runs
         return _counts_op(counts, steps, where)
@@ -133,15 +132,14 @@ def _check_counts(counts: Tensor, steps: int, where: str) -> Tensor:
     """Require numbers of valid steps, (B,) int64 on the CPU, to be in 0 … `steps`."""
     low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
     if low < 0 or high > steps:
-        must, do = _lengths(len(counts), steps)
-        raise InputError(explain(where, must, f"a length of {low if low < 0 else high}", do))
+        wrong = f"a length of {low if low < 0 else high}"
+        raise InputError(_bad_lengths(where, len(counts), steps, wrong))
     return counts
 
 
-def _lengths(batch: int, steps: int) -> tuple[str, str]:
-    """Say what lengths must be, and what to do where they are not."""
+def _bad_lengths(where: str, batch: int, steps: int, given: str) -> str:
     must = f"lengths must be {batch} integers (one a row), each in 0 … {steps} (the time steps)"
-    return must, "Count the valid steps of each row, zero included"
+    return explain(where, must, given, "Count the valid steps of each row, zero included")
 
 
 torch.library.define(
@@ -156,12 +154,17 @@ _counts_op: Any = torch.ops.cellstate.counts.default
 
 def check_reset(where: str, reset: object, axes: str, sizes: Sequence[int], x: Tensor) -> Tensor:
     """Require a mask over the first two axes of the input."""
-    must = f"reset must be a bool tensor ({axes}) = {tuple(sizes)}"
-    do = "Mark with True the steps before which the state starts anew"
+    # A message composed before it is needed would fix the sizes of a graph that is captured.
+    wrong: type[InputError] | None = None
     if not isinstance(reset, Tensor):
-        raise ArgumentTypeError(explain(where, must, describe(reset), do))
-    if reset.dtype != torch.bool or tuple(reset.shape) != tuple(sizes):
-        raise ShapeError(explain(where, must, describe(reset), do))
+        wrong = ArgumentTypeError
+    elif reset.dtype != torch.bool or tuple(reset.shape) != tuple(sizes):
+        wrong = ShapeError
+    if wrong is not None:
+        must = f"reset must be a bool tensor ({axes}) = {tuple(sizes)}"
+        do = "Mark with True the steps before which the state starts anew"
+        raise wrong(explain(where, must, describe(reset), do))
+    assert isinstance(reset, Tensor)
     check_like(where, "reset", reset, x, dtype=False)
     return reset
 
