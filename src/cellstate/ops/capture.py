@@ -18,6 +18,7 @@ from typing import Any, NamedTuple, ParamSpec, TypeVar, cast
 
 import torch
 from torch import Tensor
+from torch.utils import _pytree
 
 from cellstate.ops import autograd
 from cellstate.ops.backends import select
@@ -283,3 +284,9 @@ _backward_op = _define(
     _fake_backward,
 )
 torch.library.register_autograd("cellstate::lstm", _differentiate, setup_context=_remember)
+
+# So that an exported program that returns one of them can be saved.
+for _kind in (LSTMState, LSTMTrace, LSTMResult):
+    _pytree._register_namedtuple(  # pyright: ignore[reportPrivateUsage]
+        _kind, serialized_type_name=f"cellstate.ops.{_kind.__name__}"
+    )

@@ -130,10 +130,13 @@ def check_lengths(where: str, lengths: object, batch: int, steps: int) -> Tensor
 
 def _check_counts(counts: Tensor, steps: int, where: str) -> Tensor:
     """Require numbers of valid steps, (B,) int64 on the CPU, to be in 0 … `steps`."""
-    low, high = (int(counts.min()), int(counts.max())) if len(counts) else (0, 0)
+    values = counts
+    while torch._C._functorch.is_batchedtensor(values):  # pyright: ignore
+        values = torch._C._functorch.get_unwrapped(values)  # pyright: ignore
+    low, high = (int(values.min()), int(values.max())) if values.numel() else (0, 0)
     if low < 0 or high > steps:
         wrong = f"a length of {low if low < 0 else high}"
-        raise InputError(_bad_lengths(where, len(counts), steps, wrong))
+        raise InputError(_bad_lengths(where, counts.shape[-1], steps, wrong))
     return counts
 
 
@@ -149,6 +152,10 @@ torch.library.define(
 )
 torch.library.impl("cellstate::counts", "default", lambda *a: _check_counts(*a).clone())
 torch.library.register_fake("cellstate::counts", lambda counts, *_: torch.empty_like(counts))
+torch.library.register_vmap(
+    "cellstate::counts",
+    lambda _, dims, counts, *rest: (_counts_op(counts.movedim(dims[0], 0), *rest), 0),
+)
 _counts_op: Any = torch.ops.cellstate.counts.default
 
 

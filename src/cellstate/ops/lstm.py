@@ -19,6 +19,7 @@ from cellstate.ops.problem import (
     Operands,
     Problem,
     Recompute,
+    is_transformed,
 )
 
 
@@ -188,7 +189,7 @@ def _run_layers(
 def _run_backend(
     operands: Operands, directions: int, trace: bool, recompute: Recompute, backend: str
 ) -> LSTMResult:
-    if torch.compiler.is_compiling():
+    if torch.compiler.is_compiling() and not is_transformed():
         return capture.run(
             operands, directions=directions, trace=trace, recompute=recompute, backend=backend
         )

@@ -160,22 +160,24 @@ class Problem:
             lengths=operands.lengths is not None,
             reset=operands.reset is not None,
             trace=trace,
-            traced=_is_traced(operands),
+            traced=is_transformed() or _stand_for_others(operands),
             recompute=recompute,
             needs_grad=torch.is_grad_enabled()
             and any(t is not None and t.requires_grad for t in operands.tensors()),
         )
 
 
-def _is_traced(operands: Operands) -> bool:
-    """Say whether torch runs something on top: a transform, forward-mode AD, fake tensors.
+def is_transformed() -> bool:
+    """Say whether a transform of `torch.func` or forward-mode differentiation is under way.
 
-    There the operands have no plain memory, or more is wanted of them than their values.
+    There more is wanted of the operands than their values.
     """
-    if torch._C._functorch.peek_interpreter_stack() is not None:  # pyright: ignore
-        return True
-    if forward_ad._current_level >= 0:  # pyright: ignore
-        return True
+    depth: int = torch._C._functorch.get_dynamic_layer_stack_depth()  # pyright: ignore
+    return depth > 0 or forward_ad._current_level >= 0  # pyright: ignore
+
+
+def _stand_for_others(operands: Operands) -> bool:
+    """Say whether the operands have no plain memory, as fake tensors have none."""
     given = (operands.x, operands.state.c, operands.weights[0].weight_hh)
     return any(type(t) is not Tensor and type(t) is not torch.nn.Parameter for t in given)
 
