@@ -103,15 +103,16 @@ def _operands(given: Iterable[Tensor], options: Options) -> Operands:
     return Operands.of_tensors(tensors, lengths=lengths, reset=reset)
 
 
-def _problem(operands: Operands, options: Options) -> Problem:
+def _problem(operands: Operands, options: Options, *, needs_grad: bool | None = None) -> Problem:
     problem = Problem.of(
         operands,
         directions=options.directions,
         trace=options.trace,
         recompute=_RECOMPUTE[options.recompute],
     )
+    needs_grad = problem.needs_grad if needs_grad is None else needs_grad
     # Fake tensors stand for plain ones, and the backend is chosen for those.
-    return replace(problem, traced=False)
+    return replace(problem, traced=False, needs_grad=needs_grad)
 
 
 def _keeping(operands: Operands, options: Options) -> str:
@@ -128,7 +129,7 @@ def _forward(given: Sequence[Tensor], *rest: Any) -> list[Tensor]:
     options = Options(*rest)
     operands = _operands(given, options)
     with torch.no_grad():
-        problem = replace(_problem(operands, options), needs_grad=bool(options.keeps))
+        problem = _problem(operands, options, needs_grad=bool(options.keeps))
         backend = select(options.keeps or options.backend, problem)
         if options.keeps:
             result, saved = backend.forward(problem, operands)
@@ -143,7 +144,7 @@ def _fake_forward(given: Sequence[Tensor], *rest: Any) -> list[Tensor]:
     """Say what `_forward` gives: sizes that may be symbols, no values."""
     options = Options(*rest)
     operands = _operands(given, options)
-    problem = replace(_problem(operands, options), needs_grad=bool(options.keeps))
+    problem = _problem(operands, options, needs_grad=bool(options.keeps))
     x, T, B = operands.x, problem.steps, problem.batch
     H, P = problem.hidden_size, problem.proj_size or problem.hidden_size
     L, D = problem.layers, problem.directions
@@ -211,7 +212,7 @@ def _backward(
         ),
         options,
     )
-    problem = replace(_problem(operands, options), needs_grad=True)
+    problem = _problem(operands, options, needs_grad=True)
     backend = select(options.keeps or options.backend, problem)
     each = iter(received)
     cotangents = autograd.cotangents(problem, operands, [next(each) if t else None for t in there])
