@@ -83,17 +83,17 @@ def run(
 ) -> LSTMResult:
     """Run operands that were checked, as a node of the graph that is being captured."""
     word = next(word for word, meaning in _RECOMPUTE.items() if meaning == recompute)
-    listed = _listed(operands)
-    options = Options([t is not None for t in listed], directions, trace, word, backend, "")
+    tensors = listed(operands)
+    options = Options([t is not None for t in tensors], directions, trace, word, backend, "")
     # An exported program runs without gradient as a rule, and must not pay for one.
     if not torch.compiler.is_exporting():
         options = options._replace(keeps=_keeping(operands, options))
-    y, h, c, *rest = _forward_op([t for t in listed if t is not None], *options)
+    y, h, c, *rest = _forward_op([t for t in tensors if t is not None], *options)
     return LSTMResult(y, LSTMState(h, c), LSTMTrace(*rest[:5]) if trace else None)
 
 
-def _listed(operands: Operands) -> list[Tensor | None]:
-    """List operands; `_operands` reads the list, without those that are not present."""
+def listed(operands: Operands) -> list[Tensor | None]:
+    """List operands; `_operands` reads it back, without those that are not present."""
     return [*operands.tensors(), operands.lengths, operands.reset]
 
 
