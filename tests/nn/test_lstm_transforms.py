@@ -59,7 +59,7 @@ def test_lengths_and_resets_may_be_batched_too() -> None:
     )
     for row, n, mask, y in zip(x, lengths, reset, found, strict=True):
         torch.testing.assert_close(y, layer(row[:, None], lengths=[n], reset=mask[:, None])[0])
-    with pytest.raises(ValueError, match="each in 0 … 5 .* got a length of 6"):
+    with pytest.raises(ValueError, match=r"each in 0 … 5 .* got a length of 6"):
         vmap(lambda row, n: layer(row[:, None], lengths=n[None])[0])(x, lengths + 1)
 
 

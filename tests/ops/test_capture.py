@@ -151,7 +151,9 @@ def test_a_captured_tensor_in_two_places_gets_the_sum_of_both_gradients() -> Non
     expected = torch.autograd.grad(run(x), shared[:4])
     for backend in ("eager", "aot_eager"):
         torch.compiler.reset()
-        found = torch.autograd.grad(torch.compile(run, backend=backend, fullgraph=True)(x), shared[:4])
+        found = torch.autograd.grad(
+            torch.compile(run, backend=backend, fullgraph=True)(x), shared[:4]
+        )
         torch.testing.assert_close(found, expected)
 
 
@@ -164,7 +166,9 @@ def test_a_named_backend_is_the_one_that_runs(monkeypatch: pytest.MonkeyPatch) -
             calls.append(backend.name)
             return backend.forward(problem, operands)
 
-        return Backend(backend.name, backend.why_not, forward, backend.backward, saved=backend.saved)
+        return Backend(
+            backend.name, backend.why_not, forward, backend.backward, saved=backend.saved
+        )
 
     monkeypatch.setattr(backends, "BACKENDS", tuple(map(spied, backends.BACKENDS)))
     x, state = operands.x.requires_grad_(), LSTMState(*operands.state)

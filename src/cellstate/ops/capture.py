@@ -22,6 +22,7 @@ from torch.utils import _pytree
 
 from cellstate.ops import autograd
 from cellstate.ops.backends import select
+from cellstate.ops.operators import define
 from cellstate.ops.problem import (
     Backend,
     LSTMResult,
@@ -184,11 +185,15 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
         problem = _problem(operands, options)
         cotangents = autograd.cotangents(problem, operands, received)
         all_found = autograd.reference_backward(problem, operands, cotangents)
-        found = [t for t, there in zip((*all_found, None, None), options.present, strict=True) if there]
+        found = [
+            t for t, there in zip((*all_found, None, None), options.present, strict=True) if there
+        ]
     else:
         there = [t is not None for t in received]
         each = iter(
-            _backward_op(given, kept, [t for t in received if t is not None], there, wanted, *options)
+            _backward_op(
+                given, kept, [t for t in received if t is not None], there, wanted, *options
+            )
         )
         found = [next(each) if wants else None for wants in wanted]
     return found, *(None for _ in options)
@@ -268,19 +273,13 @@ def _owned(found: Sequence[Tensor], given: Sequence[Tensor]) -> list[Tensor]:
     return owned
 
 
-def _define(name: str, arguments: str, run: Callable[..., Any], fake: Callable[..., Any]) -> Any:
-    """Make an operator, for any device."""
-    schema = f"({arguments}, {_OPTIONS}) -> Tensor[]"
-    torch.library.define(name, schema, tags=(torch.Tag.pt2_compliant_tag,))
-    torch.library.impl(name, "default", run)
-    torch.library.register_fake(name, fake)
-    return getattr(torch.ops.cellstate, name.partition("::")[2]).default
-
-
-_forward_op = _define("cellstate::lstm", "Tensor[] operands", _forward, _fake_forward)
-_backward_op = _define(
-    "cellstate::lstm_backward",
-    "Tensor[] operands, Tensor[] kept, Tensor[] received, bool[] there, bool[] wanted",
+_forward_op = define(
+    "lstm", f"(Tensor[] operands, {_OPTIONS}) -> Tensor[]", _forward, _fake_forward
+)
+_backward_op = define(
+    "lstm_backward",
+    "(Tensor[] operands, Tensor[] kept, Tensor[] received, bool[] there, bool[] wanted, "
+    f"{_OPTIONS}) -> Tensor[]",
     _backward,
     _fake_backward,
 )

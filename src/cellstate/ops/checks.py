@@ -7,12 +7,13 @@ and its own order of axes.
 from __future__ import annotations
 
 from collections.abc import Sequence
-from typing import Any, cast
+from typing import cast
 
 import torch
 from torch import Tensor
 
 from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
+from cellstate.ops.operators import define
 from cellstate.ops.problem import Recompute
 
 
@@ -132,7 +133,7 @@ def _check_counts(counts: Tensor, steps: int, where: str) -> Tensor:
     """Require numbers of valid steps, (B,) int64 on the CPU, to be in 0 … `steps`."""
     values = counts
     while torch._C._functorch.is_batchedtensor(values):  # pyright: ignore
-        values = torch._C._functorch.get_unwrapped(values)  # pyright: ignore
+        values = cast("Tensor", torch._C._functorch.get_unwrapped(values))  # pyright: ignore
     low, high = (int(values.min()), int(values.max())) if values.numel() else (0, 0)
     if low < 0 or high > steps:
         wrong = f"a length of {low if low < 0 else high}"
@@ -145,18 +146,25 @@ def _bad_lengths(where: str, batch: int, steps: int, given: str) -> str:
     return explain(where, must, given, "Count the valid steps of each row, zero included")
 
 
-torch.library.define(
-    "cellstate::counts",
-    "(Tensor counts, SymInt steps, str where) -> Tensor",
-    tags=(torch.Tag.pt2_compliant_tag,),
+def _own_counts(counts: Tensor, steps: int, where: str) -> Tensor:
+    return _check_counts(counts, steps, where).clone()
+
+
+def _fake_counts(counts: Tensor, steps: int, where: str) -> Tensor:
+    return torch.empty_like(counts)
+
+
+def _batched_counts(
+    info: object, axes: tuple[int, None, None], counts: Tensor, steps: int, where: str
+) -> tuple[Tensor, int]:
+    """Check what `vmap` stacked along an axis."""
+    return _counts_op(counts.movedim(axes[0], 0), steps, where), 0
+
+
+_counts_op = define(
+    "counts", "(Tensor counts, SymInt steps, str where) -> Tensor", _own_counts, _fake_counts
 )
-torch.library.impl("cellstate::counts", "default", lambda *a: _check_counts(*a).clone())
-torch.library.register_fake("cellstate::counts", lambda counts, *_: torch.empty_like(counts))
-torch.library.register_vmap(
-    "cellstate::counts",
-    lambda _, dims, counts, *rest: (_counts_op(counts.movedim(dims[0], 0), *rest), 0),
-)
-_counts_op: Any = torch.ops.cellstate.counts.default
+torch.library.register_vmap("cellstate::counts", _batched_counts)
 
 
 def check_reset(where: str, reset: object, axes: str, sizes: Sequence[int], x: Tensor) -> Tensor:
