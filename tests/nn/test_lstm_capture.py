@@ -94,9 +94,16 @@ def test_a_compiled_layer_gives_results_and_gradients_of_an_eager_one(
     named = {name: value for name, value in call.items() if name != "hx"}
     expected = everything(layer, layer, *given, **named)
     assert_equal(everything(captured(layer), layer, *given, **named), expected)
-    with torch.no_grad():
-        results = _pytree.tree_leaves(captured(layer.eval())(*given, **named))
-        assert_equal(results, _pytree.tree_leaves(layer(*given, **named)))
+
+
+def test_without_gradient_nothing_is_kept_for_a_backward_pass() -> None:
+    layer, counter = build(**STACK), CompileCounterWithBackend("aot_eager")
+    with torch.inference_mode():
+        found = captured(layer, counter)(sample(), lengths=LENGTHS)
+        expected = layer(sample(), lengths=LENGTHS)
+    assert_equal(_pytree.tree_leaves(found), _pytree.tree_leaves(expected))
+    (node,) = [n for n in counter.graphs[0].graph.nodes if "cellstate.lstm" in str(n.target)]
+    assert len(node.meta["example_value"]) == 3
 
 
 def test_a_single_sequence_is_captured_too() -> None:
@@ -255,17 +262,10 @@ def test_an_exported_network_can_be_trained_on() -> None:
 
 
 def test_an_exported_layer_answers_with_the_types_of_the_layer() -> None:
-    class Traced(nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.layer = build()
-
-        def forward(self, x: Tensor) -> Any:
-            return tuple(self.layer(x, trace=True))
-
     file = io.BytesIO()
-    torch.export.save(export(Traced(), (sample(),)), file)
+    torch.export.save(export(build(), (sample(),), {"trace": True}), file)
     file.seek(0)
-    _, state, trace = torch.export.load(file).module()(sample())
+    y, state, trace = torch.export.load(file).module()(sample(), trace=True)
     assert isinstance(state, LSTMState)
     assert isinstance(trace, LSTMTrace)
+    assert_equal([y, *state, *trace], _pytree.tree_leaves(build()(sample(), trace=True)))

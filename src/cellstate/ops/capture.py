@@ -90,11 +90,13 @@ def run(
     if not torch.compiler.is_exporting():
         options = options._replace(keeps=_keeping(operands, options))
     y, h, c, *rest = _forward_op([t for t in tensors if t is not None], *options)
-    return LSTMResult(y, LSTMState(h, c), LSTMTrace(*rest[:5]) if trace else None)
+    return LSTMResult(
+        y, LSTMState(h, c), LSTMTrace(*rest[: options.outputs - 3]) if trace else None
+    )
 
 
 def listed(operands: Operands) -> list[Tensor | None]:
-    """List operands; `_operands` reads it back, without those that are not present."""
+    """List operands, those without a gradient last; `_operands` reads those that are present."""
     return [*operands.tensors(), operands.lengths, operands.reset]
 
 
@@ -102,6 +104,12 @@ def _operands(given: Iterable[Tensor], options: Options) -> Operands:
     rest = iter(given)
     *tensors, lengths, reset = [next(rest) if there else None for there in options.present]
     return Operands.of_tensors(tensors, lengths=lengths, reset=reset)
+
+
+def _present(gradients: Sequence[Tensor | None], options: Options) -> list[Tensor | None]:
+    """Keep the gradients of the operands there are; what comes last in the list has none."""
+    full = [*gradients, *[None] * (len(options.present) - len(gradients))]
+    return [t for t, there in zip(full, options.present, strict=True) if there]
 
 
 def _problem(operands: Operands, options: Options, *, needs_grad: bool | None = None) -> Problem:
@@ -184,10 +192,7 @@ def _differentiate(ctx: Any, gradients: list[Tensor | None]) -> tuple[Any, ...]:
         operands = _operands(given, options)
         problem = _problem(operands, options)
         cotangents = autograd.cotangents(problem, operands, received)
-        all_found = autograd.reference_backward(problem, operands, cotangents)
-        found = [
-            t for t, there in zip((*all_found, None, None), options.present, strict=True) if there
-        ]
+        found = _present(autograd.reference_backward(problem, operands, cotangents), options)
     else:
         there = [t is not None for t in received]
         each = iter(
@@ -207,7 +212,7 @@ def _backward(
     wanted: Sequence[bool],
     *rest: Any,
 ) -> list[Tensor]:
-    """Run backward, on the backend that ran forward; forward again where it kept nothing."""
+    """Run backward, and forward once more where that kept nothing."""
     options = Options(*rest)
     # The very tensor where it may be had: packed weights are kept by it.
     operands = _operands(
@@ -231,10 +236,9 @@ def _backward(
                 else backend.forward(problem, operands).saved
             )
             found = backend.backward(problem, operands, saved, cotangents)
-    present = [t for t, there in zip((*found, None, None), options.present, strict=True) if there]
     gradients = [
         torch.zeros_like(of) if gradient is None else gradient
-        for gradient, of, wants in zip(present, given, wanted, strict=True)
+        for gradient, of, wants in zip(_present(found, options), given, wanted, strict=True)
         if wants
     ]
     return _owned(gradients, [*given, *kept, *received])
