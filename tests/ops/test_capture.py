@@ -62,7 +62,9 @@ def test_the_operators_give_results_and_gradients_of_the_backend(
     for keeper in {"", backend.name if keeps else ""}:
         given, options = arguments(case, backend.name, keeper, device)
         given = leaves(given)
-        outputs = torch.ops.cellstate.lstm(given, *options)[: options.outputs]
+        outputs = torch.ops.cellstate.lstm(given, *options)
+        assert not any(t.requires_grad for t in outputs[options.outputs :])
+        outputs = outputs[: options.outputs]
         total = torch.zeros((), dtype=dtype, device=device)
         generator = torch.Generator().manual_seed(1)
         for value in outputs:
