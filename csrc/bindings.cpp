@@ -342,12 +342,11 @@ void dropout_mask(uint32_t key, uint32_t stream, double rate, const Output& out)
   fill_mask<float>(key, stream, rate, out);
 }
 
-template <class Real>
 struct PackedLinear {
-  const Kernels<Real>& kernels;
+  const Kernels<float>& kernels;
   size_t inputs, outputs;
   Activation activation;
-  PackedWeights<Real> weights;
+  PackedWeights<float> weights;
 };
 
 Activation activation_named(const std::string& name) {
@@ -358,30 +357,28 @@ Activation activation_named(const std::string& name) {
          "Choose one of the three");
 }
 
-template <class Real>
-void make_linear(PackedLinear<Real>* self, const Input& weight, const Input& bias,
+void make_linear(PackedLinear* self, const Input& weight, const Input& bias,
                  const std::string& activation, const Name& isa) {
   check_axes("weight", weight, 2);
   const size_t O = weight.shape(0), I = weight.shape(1);
-  check<Real>("weight", weight, {O, I});
-  check<Real>("bias", bias, {O});
-  const Kernels<Real>& kernels = kernels_for<Real>(isa);
-  new (self) PackedLinear<Real>{kernels, I, O, activation_named(activation),
-                          PackedWeights<Real>::product(data<Real>(weight), data<Real>(bias), I,
+  check<float>("weight", weight, {O, I});
+  check<float>("bias", bias, {O});
+  const Kernels<float>& kernels = kernels_for<float>(isa);
+  new (self) PackedLinear{kernels, I, O, activation_named(activation),
+                          PackedWeights<float>::product(data<float>(weight), data<float>(bias), I,
                                                         O, kernels.lanes)};
 }
 
-template <class Real>
-void linear(const PackedLinear<Real>& layer, const Input& x, const Output& y, int threads) {
+void linear(const PackedLinear& layer, const Input& x, const Output& y, int threads) {
   check_axes("x", x, 2);
   const size_t batch = x.shape(0);
-  check<Real>("x", x, {batch, layer.inputs});
-  check<Real>("y", y, {batch, layer.outputs});
+  check<float>("x", x, {batch, layer.inputs});
+  check<float>("y", y, {batch, layer.outputs});
   check_threads(threads);
   check_apart("y", y, "x", x);
   run_product(layer.kernels,
-              Product<Real>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
-                             data<Real>(x), data<Real>(y)},
+              Product<float>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
+                             data<float>(x), data<float>(y)},
               batch, threads);
 }
 
@@ -436,10 +433,9 @@ std::vector<std::pair<std::string, bool>> isas() {
 
 // The classes and functions of one type.
 template <class Real>
-void define(nb::module_& m, const char* cell, const char* gradient, const char* layer) {
+void define(nb::module_& m, const char* cell, const char* gradient) {
   using Cell = PackedCell<Real>;
   using Gradient = PackedGradient<Real>;
-  using Layer = PackedLinear<Real>;
   nb::class_<Cell>(m, cell)
       .def("__init__", &make_cell<Real>, "weight_ih"_a, "weight_hh"_a, "bias"_a,
            "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none())
@@ -466,13 +462,6 @@ void define(nb::module_& m, const char* cell, const char* gradient, const char* 
         "inner"_a = nb::none(), "dpeephole"_a = nb::none(), "normed"_a = nb::none(), "stats"_a = nb::none(),
         "dinputs"_a = nb::none(), "dgates_norm"_a = nb::none(), "dcells_norm"_a = nb::none(),
         "threads"_a = 1);
-  nb::class_<Layer>(m, layer)
-      .def("__init__", &make_linear<Real>, "weight"_a, "bias"_a, "activation"_a = "identity",
-           nb::kw_only(), "isa"_a = nb::none())
-      .def_prop_ro("isa", [](const Layer& p) { return p.kernels.isa; })
-      .def_ro("inputs", &Layer::inputs)
-      .def_ro("outputs", &Layer::outputs);
-  m.def("linear", &linear<Real>, "packed"_a, "x"_a, "y"_a, "threads"_a = 1);
   m.def("input_gradient", &input_gradient<Real>, "packed"_a, "dsums"_a, "dx"_a, "threads"_a = 1);
 }
 
@@ -487,8 +476,15 @@ NB_MODULE(_native, m) {
         "threads"_a = 1);
   m.def("dropout_mask", &dropout_mask, "key"_a, "stream"_a, "rate"_a, "out"_a);
   define_variant(m);
-  define<float>(m, "PackedLSTM", "PackedGradient", "PackedLinear");
-  define<double>(m, "PackedLSTM64", "PackedGradient64", "PackedLinear64");
+  define<float>(m, "PackedLSTM", "PackedGradient");
+  define<double>(m, "PackedLSTM64", "PackedGradient64");
+  nb::class_<PackedLinear>(m, "PackedLinear")
+      .def("__init__", &make_linear, "weight"_a, "bias"_a, "activation"_a = "identity",
+           nb::kw_only(), "isa"_a = nb::none())
+      .def_prop_ro("isa", [](const PackedLinear& p) { return p.kernels.isa; })
+      .def_ro("inputs", &PackedLinear::inputs)
+      .def_ro("outputs", &PackedLinear::outputs);
+  m.def("linear", &linear, "packed"_a, "x"_a, "y"_a, "threads"_a = 1);
   m.def("elementwise", &elementwise, "function"_a, "x"_a, "y"_a, nb::kw_only(),
         "isa"_a = nb::none());
 }

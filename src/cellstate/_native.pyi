@@ -91,6 +91,36 @@ class PackedGradient64:
     @property
     def isa(self) -> str: ...
 
+class Variant:
+    """How a cell departs from the plain one; equations in cellstate.ops.variant.
+
+    `cell_clip` 0 is none; without a key zoneout takes its expectation. `peephole` is (3H,),
+    `keep_h` (B, P), `keep_g` (B, H), `norm_ih` and `norm_hh` (4H,), `norm_c` and `norm_c_bias`
+    (H,).
+    """
+
+    def __init__(
+        self,
+        *,
+        coupled: bool = False,
+        hard_sigmoid: bool = False,
+        cell_clip: float = 0.0,
+        zoneout_c: float = 0.0,
+        zoneout_h: float = 0.0,
+        key: int | None = None,
+        first_step: int = 0,
+        peephole: _Real | None = None,
+        keep_h: _Real | None = None,
+        keep_g: _Real | None = None,
+        norm_ih: _Real | None = None,
+        norm_hh: _Real | None = None,
+        norm_c: _Real | None = None,
+        norm_c_bias: _Real | None = None,
+    ) -> None: ...
+
+def dropout_mask(key: int, stream: int, rate: float, out: _Real) -> None:
+    """Fill `out` (rows, columns) with zeros and 1 / (1 - rate), as cellstate.ops.noise does."""
+
 def lstm_step(
     packed: PackedLSTM | PackedLSTM64,
     x: _Real,
@@ -99,6 +129,7 @@ def lstm_step(
     h_out: _Real,
     c_out: _Real,
     threads: int = 1,
+    variant: Variant | None = None,
 ) -> None:
     """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself."""
 
@@ -118,12 +149,16 @@ def lstm_forward(
     start_c: _Real | None = None,
     gates: _Real | None = None,
     cells: _Real | None = None,
+    variant: Variant | None = None,
+    normed: _Real | None = None,
+    stats: _Real | None = None,
     threads: int = 1,
 ) -> None:
     """Run T steps of B rows: `x` (T, B, I) to `y` (T, B, P), which may be columns of a wider array.
 
     States are (B, P) and (B, H), `start_h` (P,), `start_c` (H,). `gates` (T, B, 4H) and `cells`
-    (T, B, H) are filled where they are given.
+    (T, B, H) are filled where they are given, with layer norm `normed` (T, B, 2, 4H) and `stats`
+    (T, B, 4) too.
     """
 
 def lstm_backward(
@@ -147,6 +182,14 @@ def lstm_backward(
     dstart_c: _Real | None = None,
     dgates: _Real | None = None,
     dcells: _Real | None = None,
+    variant: Variant | None = None,
+    inner: _Real | None = None,
+    dpeephole: _Real | None = None,
+    normed: _Real | None = None,
+    stats: _Real | None = None,
+    dinputs: _Real | None = None,
+    dgates_norm: _Real | None = None,
+    dcells_norm: _Real | None = None,
     threads: int = 1,
 ) -> None:
     """Differentiate the same steps; csrc/lstm.h says what each array is."""

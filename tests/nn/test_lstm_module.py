@@ -1,4 +1,4 @@
-"""The layer among torch's tools: copies, files, compilers, replicas, functional calls."""
+"""The layer among torch's tools: copies, files, replicas, functional calls."""
 
 from __future__ import annotations
 
@@ -6,7 +6,6 @@ import copy
 import io
 import pickle
 
-import pytest
 import torch
 
 from cellstate.nn import LSTM
@@ -21,6 +20,7 @@ def build() -> LSTM:
 
 def test_a_deep_copy_computes_the_same_with_parameters_of_its_own() -> None:
     layer = build()
+    layer(X)  # by now its weights are packed for the kernels
     twin = copy.deepcopy(layer)
     assert torch.equal(twin(X)[0], layer(X)[0])
     with torch.no_grad():
@@ -30,6 +30,7 @@ def test_a_deep_copy_computes_the_same_with_parameters_of_its_own() -> None:
 
 def test_a_saved_module_comes_back_whole() -> None:
     layer = build()
+    layer(X)
     file = io.BytesIO()
     torch.save(layer, file)
     file.seek(0)
@@ -69,35 +70,25 @@ def test_replicas_as_of_data_parallel_compute_the_same() -> None:
     assert layer.weight_hh_l1_reverse.grad is not None
 
 
-@pytest.mark.parametrize("backend", ["eager", "aot_eager"])
-def test_a_compiled_layer_gives_the_same_results_and_gradients(backend: str) -> None:
+def test_data_parallel_without_devices_passes_through() -> None:
     layer = build()
-    compiled = torch.compile(layer, backend=backend)
-    options = {"lengths": torch.tensor([5, 0, 2]), "reset": torch.zeros(5, 3, dtype=torch.bool)}
-    for arguments in ({}, options):
-        found = []
-        for module in (layer, compiled):
-            layer.zero_grad()
-            y, (h, c) = module(X, **arguments)
-            (y.sum() + h.sum() + c.sum()).backward()
-            found.append((y, h, c, *(p.grad.clone() for p in layer.parameters())))
-        for mine, other in zip(*found, strict=True):
-            assert torch.equal(mine, other)
+    y, _ = torch.nn.DataParallel(layer, dim=1)(X, lengths=[5, 0, 2])
+    assert torch.equal(y, layer(X, lengths=[5, 0, 2])[0])
 
 
-# The compiler looks at each input's grad and hides the warning, but not from a filter of errors.
-@pytest.mark.filterwarnings("ignore:The .grad attribute of a Tensor:UserWarning")
-def test_a_compiled_network_around_the_layer_gives_the_same_results() -> None:
-    class Network(torch.nn.Module):
-        def __init__(self) -> None:
-            super().__init__()
-            self.body, self.head = build(), torch.nn.Linear(12, 1)
-
-        def forward(self, x: torch.Tensor) -> torch.Tensor:
-            return self.head(torch.relu(self.body(x * 2)[0]) + 1)
-
-    network = Network()
-    torch.testing.assert_close(torch.compile(network, backend="aot_eager")(X), network(X))
+def test_distributed_training_of_one_process_gives_the_same_gradients() -> None:
+    layer, alone = build(), build()
+    store = torch.distributed.HashStore()
+    torch.distributed.init_process_group("gloo", store=store, rank=0, world_size=1)
+    try:
+        parallel = torch.nn.parallel.DistributedDataParallel(layer)
+        for module in (parallel, alone):
+            y, (_, c) = module(X, lengths=[5, 0, 2])
+            (y.sum() + c.square().sum()).backward()
+    finally:
+        torch.distributed.destroy_process_group()
+    for mine, other in zip(layer.parameters(), alone.parameters(), strict=True):
+        torch.testing.assert_close(mine.grad, other.grad)
 
 
 def test_gradients_are_those_of_finite_differences() -> None:

@@ -317,7 +317,6 @@ class LSTM(nn.Module):
         trace: Literal[True],
     ) -> tuple[PackedSequence, LSTMState, LSTMTrace]: ...
 
-    @outside_graphs
     def forward(
         self,
         input: Tensor | PackedSequence,
@@ -363,10 +362,21 @@ class LSTM(nn.Module):
         ShapeError, ArgumentTypeError, InputError
             An argument has the wrong shape, dtype, device, type or values, or the backend that was
             named cannot run the call.
+
+        Notes
+        -----
+        `torch.compile` and `torch.export` see the whole call as one node, whatever the number of
+        steps; a `PackedSequence` breaks the graph.
         """
+        run_form = self._run_packed if isinstance(input, PackedSequence) else self._run
+        return run_form(input, hx, lengths, reset, trace)
+
+    def _run(
+        self, given: Any, hx: tuple[Tensor, Tensor] | None, lengths: Any, reset: Any, trace: bool
+    ) -> Any:
         form = sequences.read(
             "LSTM",
-            input,
+            given,
             features=self.input_size,
             batch_first=self.batch_first,
             lengths=lengths,
@@ -403,6 +413,9 @@ class LSTM(nn.Module):
         )
         answer = sequences.write(result, form, batch_first=self.batch_first)
         return answer if trace else answer[:2]
+
+    # How many rows there are at each step is data, which no graph knows.
+    _run_packed = outside_graphs(_run)
 
     def _keys(self) -> Tensor | None:
         """Draw the keys of the masks of one call in training, from torch's generator."""

@@ -10,6 +10,7 @@ from typing import NamedTuple, cast
 
 from torch import Tensor
 from torch.nn.utils.rnn import PackedSequence, pack_padded_sequence, pad_packed_sequence
+from torch.utils import _pytree
 
 from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
 from cellstate.ops import checks
@@ -137,6 +138,12 @@ class Answer(NamedTuple):
     y: Tensor | PackedSequence
     state: LSTMState
     trace: LSTMTrace | None
+
+
+# So that an exported layer that shows its trace can be saved.
+_pytree._register_namedtuple(  # pyright: ignore[reportPrivateUsage]
+    Answer, serialized_type_name="cellstate.nn.Answer"
+)
 
 
 def write(result: LSTMResult, sequences: Sequences, *, batch_first: bool) -> Answer:

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Callable
+from collections.abc import Callable, Sequence
 from typing import Any, cast
 
 import torch
@@ -13,6 +13,7 @@ from cellstate.ops import reference
 from cellstate.ops.problem import (
     Backend,
     Cotangents,
+    Forward,
     LSTMResult,
     LSTMState,
     LSTMTrace,
@@ -52,19 +53,19 @@ class _Recurrence(Function):
         kept = cast("tuple[Tensor | None, ...]", ctx.saved_tensors)
         lengths, reset, keys = kept[ctx.count : ctx.count + 3]
         operands = Operands.of_tensors(kept[: ctx.count], lengths=lengths, reset=reset, keys=keys)
-        cotangents = _cotangents(ctx.problem, operands, gradients)
+        received = cotangents(ctx.problem, operands, gradients)
         if torch.is_grad_enabled():
-            found = reference_backward(ctx.problem, operands, cotangents)
+            found = reference_backward(ctx.problem, operands, received)
         else:
-            found = ctx.backend.backward(ctx.problem, operands, kept[ctx.count + 3 :], cotangents)
+            found = ctx.backend.backward(ctx.problem, operands, kept[ctx.count + 3 :], received)
         return (None, None, None, *found)
 
 
 _recurrence = cast("Callable[..., tuple[Tensor, ...]]", _Recurrence.apply)
 
 
-def _cotangents(
-    problem: Problem, operands: Operands, gradients: tuple[Tensor | None, ...]
+def cotangents(
+    problem: Problem, operands: Operands, gradients: Sequence[Tensor | None]
 ) -> Cotangents:
     """Give zeros for outputs that nobody used; no trace where nobody used any of it."""
     x, state = operands.x, operands.state
@@ -84,7 +85,17 @@ def _cotangents(
 def reference_backward(
     problem: Problem, operands: Operands, cotangents: Cotangents
 ) -> tuple[Tensor | None, ...]:
-    """Differentiate the reference.
+    """Differentiate the reference, as `run_backward` does."""
+    return run_backward(reference.forward, problem, operands, cotangents)
+
+
+def run_backward(
+    forward: Callable[[Problem, Operands], Forward],
+    problem: Problem,
+    operands: Operands,
+    cotangents: Cotangents,
+) -> tuple[Tensor | None, ...]:
+    """Run a forward pass that leaves its gradient to autograd, and differentiate it.
 
     In grad mode the gradients carry a gradient themselves, with respect to operands and cotangents.
 
@@ -100,7 +111,7 @@ def reference_backward(
             t.view_as(t) if t is not None and t.requires_grad else t for t in operands.tensors()
         ]
         again = operands.with_tensors(tensors)
-        result = reference.forward(problem, again).result
+        result = forward(problem, again).result
     outputs = [result.y, *result.state]
     gradients = [cotangents.y, *cotangents.state]
     if result.trace is not None and cotangents.trace is not None:

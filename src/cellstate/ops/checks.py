@@ -13,6 +13,7 @@ import torch
 from torch import Tensor
 
 from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
+from cellstate.ops.operators import define
 from cellstate.ops.problem import Recompute
 
 
@@ -115,30 +116,70 @@ def check_lengths(where: str, lengths: object, batch: int, steps: int) -> Tensor
     Tensor
         (B,) int64 on the CPU.
     """
-    must = f"lengths must be {batch} integers (one a row), each in 0 … {steps} (the time steps)"
-    do = "Count the valid steps of each row, zero included"
     try:
         given = torch.as_tensor(lengths)
     except (TypeError, ValueError, RuntimeError) as problem:
-        raise ArgumentTypeError(explain(where, must, describe(lengths), do)) from problem
+        raise ArgumentTypeError(_bad_lengths(where, batch, steps, describe(lengths))) from problem
     integral = not (given.is_floating_point() or given.is_complex() or given.dtype == torch.bool)
     if not (integral or given.numel() == 0) or given.shape != (batch,):
-        raise ShapeError(explain(where, must, describe(given), do))
+        raise ShapeError(_bad_lengths(where, batch, steps, describe(given)))
     counts = given.detach().to("cpu", torch.int64)
-    low, high = (int(counts.min()), int(counts.max())) if batch else (0, 0)
+    if torch.compiler.is_compiling():  # a graph has no values; they are checked when it runs
+        return _counts_op(counts, steps, where)
+    return _check_counts(counts, steps, where)
+
+
+def _check_counts(counts: Tensor, steps: int, where: str) -> Tensor:
+    """Require numbers of valid steps, (B,) int64 on the CPU, to be in 0 … `steps`."""
+    values = counts
+    while torch._C._functorch.is_batchedtensor(values):  # pyright: ignore
+        values = cast("Tensor", torch._C._functorch.get_unwrapped(values))  # pyright: ignore
+    low, high = (int(values.min()), int(values.max())) if values.numel() else (0, 0)
     if low < 0 or high > steps:
-        raise InputError(explain(where, must, f"a length of {low if low < 0 else high}", do))
+        wrong = f"a length of {low if low < 0 else high}"
+        raise InputError(_bad_lengths(where, counts.shape[-1], steps, wrong))
     return counts
+
+
+def _bad_lengths(where: str, batch: int, steps: int, given: str) -> str:
+    must = f"lengths must be {batch} integers (one a row), each in 0 … {steps} (the time steps)"
+    return explain(where, must, given, "Count the valid steps of each row, zero included")
+
+
+def _own_counts(counts: Tensor, steps: int, where: str) -> Tensor:
+    return _check_counts(counts, steps, where).clone()
+
+
+def _fake_counts(counts: Tensor, steps: int, where: str) -> Tensor:
+    return torch.empty_like(counts)
+
+
+def _batched_counts(
+    info: object, axes: tuple[int, None, None], counts: Tensor, steps: int, where: str
+) -> tuple[Tensor, int]:
+    """Check what `vmap` stacked along an axis."""
+    return _counts_op(counts.movedim(axes[0], 0), steps, where), 0
+
+
+_counts_op = define(
+    "counts", "(Tensor counts, SymInt steps, str where) -> Tensor", _own_counts, _fake_counts
+)
+torch.library.register_vmap("cellstate::counts", _batched_counts)
 
 
 def check_reset(where: str, reset: object, axes: str, sizes: Sequence[int], x: Tensor) -> Tensor:
     """Require a mask over the first two axes of the input."""
-    must = f"reset must be a bool tensor ({axes}) = {tuple(sizes)}"
-    do = "Mark with True the steps before which the state starts anew"
+    # A message composed before it is needed would fix the sizes of a graph that is captured.
+    wrong: type[InputError] | None = None
     if not isinstance(reset, Tensor):
-        raise ArgumentTypeError(explain(where, must, describe(reset), do))
-    if reset.dtype != torch.bool or tuple(reset.shape) != tuple(sizes):
-        raise ShapeError(explain(where, must, describe(reset), do))
+        wrong = ArgumentTypeError
+    elif reset.dtype != torch.bool or tuple(reset.shape) != tuple(sizes):
+        wrong = ShapeError
+    if wrong is not None:
+        must = f"reset must be a bool tensor ({axes}) = {tuple(sizes)}"
+        do = "Mark with True the steps before which the state starts anew"
+        raise wrong(explain(where, must, describe(reset), do))
+    assert isinstance(reset, Tensor)
     check_like(where, "reset", reset, x, dtype=False)
     return reset
 

@@ -51,10 +51,10 @@ def forward(problem: Problem, operands: Operands) -> Forward:
         outputs.append(y)
         x = y
     trace = _trace(problem, kept) if problem.trace else None
-    saved: list[Tensor] = outputs if problem.needs_grad else []
-    if problem.needs_grad:
-        saved = [*outputs, *(t for one in kept for t in _flat(problem, one))]
-    return Forward(LSTMResult(outputs[-1], after, trace), tuple(saved))
+    result = LSTMResult(outputs[-1], after, trace)
+    if not problem.needs_grad:
+        return Forward(result)
+    return Forward(result, (*outputs, *(t for one in kept for t in _flat(problem, one))))
 
 
 def backward(
@@ -112,6 +112,18 @@ def _flat(problem: Problem, kept: Kept) -> tuple[Tensor, ...]:
     return kept.gates, kept.cells, *normed
 
 
+def saved(problem: Problem) -> tuple[tuple[int, ...] | None, ...] | None:
+    """Give the sizes of what `forward` saves: the layers' outputs, then `_flat` of each cell."""
+    if problem.recompute == "sqrt":
+        return None  # the root of a number of steps that may be a symbol
+    T, B, D, H = problem.steps, problem.batch, problem.directions, problem.hidden_size
+    output, cell = (T, B, D * (problem.proj_size or H)), (T, B, H)
+    each: tuple[tuple[int, ...], ...] = (cell,) if problem.recompute else ((T, B, 4 * H), cell)
+    if problem.variant.layer_norm and not problem.recompute:
+        each = (*each, (T, B, 2, 4 * H), (T, B, 4))
+    return (*(output,) * (problem.layers - 1), None, *each * (problem.layers * D))
+
+
 def _unflat(problem: Problem, saved: tuple[Tensor, ...]) -> list[Kept]:
     if problem.recompute == "sqrt":
         pairs = zip(saved[::2], saved[1::2], strict=True)
@@ -153,4 +165,11 @@ def _trace_cotangents(
     return torch.cat([i, f, g, o], dim=-1), c.contiguous()
 
 
-BACKEND = Backend(name="cpu", why_not=why_not, forward=forward, backward=backward, exact_rows=True)
+BACKEND = Backend(
+    name="cpu",
+    why_not=why_not,
+    forward=forward,
+    backward=backward,
+    saved=saved,
+    exact_rows=True,
+)

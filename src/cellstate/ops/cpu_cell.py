@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 import math
+from collections.abc import Callable
 from dataclasses import dataclass
 from functools import cached_property
 from typing import Any, NamedTuple
@@ -39,6 +40,14 @@ class Kept(NamedTuple):
     borders: LSTMState | None = None
     normed: Tensor | None = None
     stats: Tensor | None = None
+
+    def over(self, form: Callable[[Tensor], Tensor]) -> Kept:
+        """Bring what stands at each step into another form."""
+        gates, cells, borders, normed, stats = self
+        gates, cells, normed, stats = (
+            None if t is None else form(t) for t in (gates, cells, normed, stats)
+        )
+        return Kept(gates, cells, borders, normed, stats)
 
 
 class Stretch(NamedTuple):
@@ -104,7 +113,7 @@ class Cell:
         borders: list[LSTMState] = []
         for stretch in self.stretches(backwards=False):
             borders.append(before)
-            self._run(stretch, before, stretch.of(self.y), after, _cut(kept, stretch))
+            self._run(stretch, before, stretch.of(self.y), after, kept.over(stretch.of))
             before = LSTMState(*(s.clone() for s in after))
         if not borders:
             after.h.copy_(before.h)
@@ -174,8 +183,8 @@ class Cell:
         """Give what was kept of a stretch or is computed again, and the cell state before it."""
         c0 = self.operands.state.c[self.k].detach().contiguous()
         if kept.gates is not None and kept.cells is not None and not self.problem.recompute:
-            return _cut(kept, stretch), self._c_before(stretch, kept.cells, c0)
-        S, B, H = stretch.end - stretch.first, self.problem.batch, self.problem.hidden_size
+            return kept.over(stretch.of), self._c_before(stretch, kept.cells, c0)
+        S = stretch.end - stretch.first
         again = self._room(S)
         if kept.borders is not None:
             border = LSTMState(*(s[number] for s in kept.borders))
@@ -192,7 +201,7 @@ class Cell:
         )
         rows = LSTMState(*(s.flatten(0, 1) for s in before))
         scratch, after = torch.empty_like(rows.h)[None], torch.empty_like(rows.c)
-        flat = Kept(*(None if t is None else t.flatten(0, 1)[None] for t in again))
+        flat = again.over(lambda t: t.flatten(0, 1)[None])
         _native.lstm_forward(
             packed_cell(self.weights),
             stretch.of(self.x).flatten(0, 1)[None].numpy(),
@@ -253,6 +262,7 @@ class Cell:
         )
 
     def empty(self, size: int, steps: int | None = None) -> Tensor:
+        """Make room for `size` numbers of each row and step."""
         problem = self.problem
         return self.x.new_empty((problem.steps if steps is None else steps, problem.batch, size))
 
@@ -262,8 +272,3 @@ def _normed(kept: Kept) -> dict[str, Any]:
     if kept.normed is None or kept.stats is None:
         return {}
     return {"normed": kept.normed.numpy(), "stats": kept.stats.numpy()}
-
-
-def _cut(kept: Kept, stretch: Stretch) -> Kept:
-    cut = (t if t is None or isinstance(t, LSTMState) else stretch.of(t) for t in kept)
-    return Kept(*cut)  # pyright: ignore[reportArgumentType]

@@ -4,16 +4,14 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import replace
-from typing import NamedTuple
 
 import torch
 from torch import Tensor
 from torch.nn.functional import dropout as drop
 
 from cellstate.errors import ArgumentTypeError, ShapeError, explain
-from cellstate.ops import autograd, checks, noise
+from cellstate.ops import autograd, capture, checks, noise
 from cellstate.ops.backends import select
-from cellstate.ops.capture import outside_graphs
 from cellstate.ops.problem import (
     CellWeights,
     LSTMResult,
@@ -22,11 +20,12 @@ from cellstate.ops.problem import (
     Operands,
     Problem,
     Recompute,
+    Request,
+    is_transformed,
 )
 from cellstate.ops.variant import PLAIN, Variant, check_variant
 
 
-@outside_graphs
 def lstm(
     x: Tensor,
     weights: Sequence[CellWeights],
@@ -154,16 +153,6 @@ def zero_state(x: Tensor, cells: int, batch: int, proj_size: int, hidden_size: i
     )
 
 
-class Options(NamedTuple):
-    """What is asked of a run, beside its operands."""
-
-    directions: int
-    trace: bool
-    recompute: Recompute
-    backend: str
-    variant: Variant
-
-
 def run(
     operands: Operands,
     *,
@@ -176,15 +165,15 @@ def run(
     weight_drop: float = 0.0,
 ) -> LSTMResult:
     """Run operands that were checked, on the backend that `backend` names or lets choose."""
-    options = Options(directions, trace, recompute, backend, variant)
+    request = Request(directions, trace, recompute, backend, variant)
     if weight_drop and operands.keys is not None:
         operands = _weights_dropped(operands, operands.keys, weight_drop)
     device = operands.x.device.type
     if (dtype := checks.autocast_dtype(device)) is not None:
         operands = _converted(operands, dtype)
         with torch.autocast(device, enabled=False):
-            return _run_layers(operands, dropout, options)
-    return _run_layers(operands, dropout, options)
+            return _run_layers(operands, dropout, request)
+    return _run_layers(operands, dropout, request)
 
 
 def _weights_dropped(operands: Operands, keys: Tensor, rate: float) -> Operands:
@@ -192,7 +181,7 @@ def _weights_dropped(operands: Operands, keys: Tensor, rate: float) -> Operands:
 
     def dropped(cell: CellWeights, key: Tensor) -> CellWeights:
         weight = cell.weight_hh
-        mask = noise.mask(key, noise.WEIGHT, rate, *weight.shape, weight)
+        mask = noise.mask(key, noise.WEIGHT, rate, len(weight), weight.shape[1], weight)
         return cell._replace(weight_hh=weight * mask)
 
     pairs = zip(operands.weights, keys, strict=True)
@@ -207,17 +196,17 @@ def _converted(operands: Operands, dtype: torch.dtype) -> Operands:
     return operands.with_tensors(tensors)
 
 
-def _run_layers(operands: Operands, dropout: float, options: Options) -> LSTMResult:
+def _run_layers(operands: Operands, dropout: float, request: Request) -> LSTMResult:
     """Run the stack in one call, or layer by layer where dropout stands between the layers."""
-    cells, directions = len(operands.weights), options.directions
+    cells, directions = len(operands.weights), request.directions
     if not dropout or cells == directions:
-        return _run_backend(operands, options)
+        return _run_backend(operands, request)
     y = operands.x
     results: list[LSTMResult] = []
     for first in range(0, cells, directions):
         if first:
             y = drop(y, dropout)
-        results.append(_run_backend(operands.layer(y, first, first + directions), options))
+        results.append(_run_backend(operands.layer(y, first, first + directions), request))
         y = results[-1].y
     state = LSTMState(*(torch.cat(s) for s in zip(*(r.state for r in results), strict=True)))
     traces = [result.trace for result in results if result.trace is not None]
@@ -225,15 +214,11 @@ def _run_layers(operands: Operands, dropout: float, options: Options) -> LSTMRes
     return LSTMResult(y, state, joined)
 
 
-def _run_backend(operands: Operands, options: Options) -> LSTMResult:
-    problem = Problem.of(
-        operands,
-        directions=options.directions,
-        trace=options.trace,
-        recompute=options.recompute,
-        variant=options.variant,
-    )
-    return autograd.run(select(options.backend, problem), problem, operands)
+def _run_backend(operands: Operands, request: Request) -> LSTMResult:
+    if torch.compiler.is_compiling() and not is_transformed():
+        return capture.run(operands, request)
+    problem = Problem.of(operands, **request.facts())
+    return autograd.run(select(request.backend, problem), problem, operands)
 
 
 def _check_weights(

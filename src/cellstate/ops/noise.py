@@ -55,7 +55,8 @@ def mask(key: Tensor, stream: int, rate: float, rows: int, columns: int, like: T
     """Give a dropout mask (rows, columns) of zeros and of 1 / (1 - rate)."""
     scale = 1.0 / (1.0 - rate)
     real = like.dtype in (torch.float32, torch.float64)
-    if like.device.type == "cpu" and real and type(like) in (Tensor, torch.nn.Parameter):
+    plain = type(like) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
+    if like.device.type == "cpu" and real and plain:
         out = torch.empty((rows, columns), dtype=like.dtype)
         _native.dropout_mask(int(key), stream, rate, out.numpy())
         return out

@@ -142,6 +142,25 @@ class Operands:
         return Operands(x, state, self.weights[cut], self.lengths, self.reset, start, keys)
 
 
+class Request(NamedTuple):
+    """What is asked of a run, beside its operands; `backend` is a name or ``"auto"``."""
+
+    directions: int
+    trace: bool
+    recompute: Recompute
+    backend: str
+    variant: Variant = PLAIN
+
+    def facts(self) -> dict[str, Any]:
+        """Give what `Problem.of` wants."""
+        return {
+            "directions": self.directions,
+            "trace": self.trace,
+            "recompute": self.recompute,
+            "variant": self.variant,
+        }
+
+
 @dataclass(frozen=True, slots=True)
 class Problem:
     """The facts by which a backend is chosen; sizes as in this module's head.
@@ -201,7 +220,7 @@ class Problem:
             lengths=operands.lengths is not None,
             reset=operands.reset is not None,
             trace=trace,
-            traced=_is_traced(operands),
+            traced=is_transformed() or _stand_for_others(operands),
             recompute=recompute,
             variant=variant,
             needs_grad=torch.is_grad_enabled()
@@ -209,15 +228,17 @@ class Problem:
         )
 
 
-def _is_traced(operands: Operands) -> bool:
-    """Say whether torch runs something on top: a transform, forward-mode AD, fake tensors.
+def is_transformed() -> bool:
+    """Say whether a transform of `torch.func` or forward-mode differentiation is under way.
 
-    There the operands have no plain memory, or more is wanted of them than their values.
+    There more is wanted of the operands than their values.
     """
-    if torch._C._functorch.peek_interpreter_stack() is not None:  # pyright: ignore
-        return True
-    if forward_ad._current_level >= 0:  # pyright: ignore
-        return True
+    depth: int = torch._C._functorch.get_dynamic_layer_stack_depth()  # pyright: ignore
+    return depth > 0 or forward_ad._current_level >= 0  # pyright: ignore
+
+
+def _stand_for_others(operands: Operands) -> bool:
+    """Say whether the operands have no plain memory, as fake tensors have none."""
     given = (operands.x, operands.state.c, operands.weights[0].weight_hh)
     return any(type(t) is not Tensor and type(t) is not torch.nn.Parameter for t in given)
 
@@ -255,6 +276,9 @@ class Backend:
         it is given, `forward` runs outside autograd.
     step : callable, optional
         A quicker `forward` for a single time step without gradient.
+    saved : callable, optional
+        `saved(problem)` gives the sizes of what `forward` saves, None for the result's `y`, before
+        anything is run; None in all where they cannot be told. A captured graph needs to know.
     exact_rows : bool
         Each row's sums are added in one order, whatever the batch: a row's result is bitwise the
         same in any company.
@@ -271,4 +295,5 @@ class Backend:
         | None
     ) = None
     step: Callable[[Problem, Operands], Forward] | None = None
+    saved: Callable[[Problem], tuple[tuple[int, ...] | None, ...] | None] | None = None
     exact_rows: bool = False

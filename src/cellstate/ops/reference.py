@@ -107,9 +107,9 @@ def step(
         gates = [torch.zeros_like(c_BH), *gates]
     i, f, g, o = gates
     if weights.weight_ch is not None:
-        *to_i, to_f, to_o = weights.weight_ch.chunk(variant.peepholes)
-        f = f + to_f * c_BH  # (7)
-        i = i + to_i[0] * c_BH if to_i else i
+        seen = weights.weight_ch.chunk(variant.peepholes)  # by i, f, o, or f, o
+        f = f + seen[-2] * c_BH  # (7)
+        i = i if variant.coupled else i + seen[0] * c_BH
     f = squash(f)  # (2)
     i = 1 - f if variant.coupled else squash(i)  # (8), (1)
     g = torch.tanh(g)  # (3)

@@ -37,6 +37,8 @@ def why_not(problem: Problem) -> str | None:
         return "torch's LSTM cannot reset its state within a sequence"
     if problem.trace:
         return "torch's LSTM does not show its gates"
+    if problem.traced:
+        return "torch's LSTM knows no vmap and no forward-mode AD"
     if problem.recompute and problem.needs_grad:
         return "torch's LSTM cannot recompute what its backward pass wants"
     if problem.steps == 0 or problem.batch == 0:
