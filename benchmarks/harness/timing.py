@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.harness.record import Recorder
+from benchmarks.harness.remote import Remote
 from cellstate.errors import InputError, explain
 
 SHORTEST_SAMPLE = 1e-3  # seconds; below, the clock itself is felt
@@ -57,7 +58,8 @@ def alternate(
     Parameters
     ----------
     calls : mapping of str to callable
-        What to time; each does the same work on the same input.
+        What to time; each does the same work on the same input. A `Remote` is timed by the clock
+        of its own process.
     rounds : int, default 21
         How many samples of each to take.
     warm_ups : int, default 2
@@ -122,6 +124,8 @@ def _awaken(call: Callable[[], object]) -> None:
 
 
 def _sample(call: Callable[[], object], repeats: int) -> float:
+    if isinstance(call, Remote):
+        return call.sample(repeats)
     start = time.perf_counter_ns()
     for _ in range(repeats):
         call()
