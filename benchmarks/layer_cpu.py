@@ -33,16 +33,17 @@ def _measure(
         case = f"B {batch}, T {steps}, I {inputs}, H {hidden}, threads {threads}"
         is_long = hidden > WIDEST_LOOP or (options.quick and threads > 1)
         skip = (layer_peers.LOOP,) if is_long else ()
+        remotes = layer_peers.prepared(recorder, peers, case, ours, x, skip=skip)
         calls: dict[str, Callable[[], object]] = {
             "cellstate": lambda layer=ours, x=x: layer(x),
             "torch.nn.LSTM": lambda layer=theirs, x=x: layer(x),
             "onnxruntime": layers.onnx_runtime(ours, x.numpy(), threads),
-            **layer_peers.prepared(recorder, peers, case, ours, x, skip=skip),
+            **remotes,
         }
         rounds = 5 if options.quick else 41
         with torch.inference_mode():
             timing = alternate(calls, rounds=rounds, seconds=SECONDS, pause=layers.PAUSE)
-        timing.record(recorder, case)
+        timing.record(recorder, case, versions={n: one.versions for n, one in remotes.items()})
         layers.add_shares(
             recorder,
             case,

@@ -6,7 +6,7 @@ import os
 import subprocess
 import sys
 import tempfile
-from collections.abc import Generator, Iterable, Mapping
+from collections.abc import Generator, Iterable
 from contextlib import ExitStack, contextmanager
 from pathlib import Path
 from typing import NamedTuple
@@ -59,7 +59,7 @@ def prepared(
     dy: torch.Tensor | None = None,
     *,
     skip: Iterable[str] = (),
-) -> Mapping[str, Remote]:
+) -> dict[str, Remote]:
     """Give every system the layer's weights, and require its numbers; then it can be timed.
 
     Parameters
@@ -102,10 +102,10 @@ def prepared(
             difference = float(np.abs(file["result"] - expected).max())
         if not difference <= TOLERANCE * max(1.0, float(np.abs(expected).max())):
             raise RuntimeError(f"{case}: {system} differs from our numbers by {difference:.3g}")
+        remote.versions = answer["versions"]
         if system in COMPILED:
             seconds = answer["first"] - answer["again"]
-            versions = answer["versions"]
-            recorder.add(case, system, "compile_seconds", seconds, versions=versions)
+            recorder.add(case, system, "compile_seconds", seconds, versions=remote.versions)
         ready[system] = remote
     return ready
 

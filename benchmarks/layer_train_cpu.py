@@ -35,16 +35,17 @@ def _measure(
         case = f"B {batch}, T {steps}, I {inputs}, H {hidden}, threads {threads}"
         is_long = steps > LONGEST_LOOP or (options.quick and threads > 1)
         skip = (layer_peers.LOOP,) if is_long else ()
+        remotes = layer_peers.prepared(recorder, peers, case, ours, x, dy, skip=skip)
         calls: dict[str, Callable[[], object]] = {
             "cellstate": layers.training(ours, x, dy),
             "torch.nn.LSTM": layers.training(theirs, x, dy),
-            **layer_peers.prepared(recorder, peers, case, ours, x, dy, skip=skip),
+            **remotes,
         }
         rounds = 5 if options.quick else 41
         timing = alternate(calls, rounds=rounds, seconds=SECONDS, pause=layers.PAUSE)
-        timing.record(recorder, case)
-        # Backward has two products for each of forward's; it reads x, y, dy and the weights again
-        # and writes as many gradients.
+        timing.record(recorder, case, versions={n: one.versions for n, one in remotes.items()})
+        # Backward has two products for each of forward's. Weights, input and output move three
+        # times: forward, again in backward, and the gradient of each.
         layers.add_shares(
             recorder,
             case,

@@ -49,6 +49,7 @@ class Remote:
                 env={**os.environ, "PYTHONPATH": str(ROOT), **environment},
             )
         self._rest = b""
+        self.versions = ""  # of what it measures, once it is known
 
     def ask(self, question: Mapping[str, Any], timeout_seconds: float = 120.0) -> dict[str, Any]:
         """Send one line, and wait for the answer.

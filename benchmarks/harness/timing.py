@@ -31,10 +31,27 @@ class Timing:
         """How many times faster one is than another: the ratio of their medians."""
         return self.median(than) / self.median(name)
 
-    def record(self, recorder: Recorder, case: str, ours: str = "cellstate") -> None:
-        """Add each median, and how many times faster ours is than each other."""
+    def record(
+        self,
+        recorder: Recorder,
+        case: str,
+        ours: str = "cellstate",
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add each median, and how many times faster ours is than each other.
+
+        `versions` names what was measured for those that live in another environment.
+        """
+        elsewhere = versions or {}
         for name, samples in self.samples.items():
-            recorder.add(case, name, "seconds_per_call", self.median(name), seconds=sum(samples))
+            recorder.add(
+                case,
+                name,
+                "seconds_per_call",
+                self.median(name),
+                seconds=sum(samples),
+                versions=elsewhere.get(name),
+            )
         for name in self.samples:
             if name != ours and ours in self.samples:
                 faster = self.times_faster(ours, than=name)
