@@ -11,7 +11,7 @@ from benchmarks.harness.options import Options
 from benchmarks.harness.record import Recorder
 from benchmarks.harness.timing import alternate
 
-SECONDS = 15.0  # of one case at most
+SECONDS = 12.0  # of one case at most
 WIDEST_LOOP = 128  # units; the unrolled loop compiles for half a minute in each case
 
 
