@@ -7,11 +7,13 @@ import tempfile
 import time
 from collections.abc import Callable
 from pathlib import Path
+from typing import NamedTuple
 
 import numpy as np
 import torch
 
 from benchmarks.harness.record import Recorder
+from benchmarks.harness.timing import Timing
 from cellstate import nn
 
 GATES = 4
@@ -71,8 +73,47 @@ def _at_once(program: Path, count: int) -> float:
     return sum(float(process.communicate()[0]) for process in running)
 
 
-def add_limits(recorder: Recorder, threads: int) -> float:
-    """Measure the peak of fused multiply-adds and the memory's bandwidth; give GFLOP/s.
+class Limits(NamedTuple):
+    """What the machine allows."""
+
+    peak: float  # GFLOP/s
+    bandwidth: float  # GB/s
+
+
+def forward_traffic(batch: int, steps: int, inputs: int, hidden: int) -> int:
+    """Count the bytes that a forward pass must move once: weights, input and output."""
+    weights = GATES * hidden * (inputs + hidden + 2)
+    return 4 * (weights + batch * steps * (inputs + hidden))
+
+
+def add_shares(
+    recorder: Recorder,
+    case: str,
+    timing: Timing,
+    limits: Limits,
+    *,
+    operations: float,
+    traffic: float,
+) -> None:
+    """Add which share of the peak and of the bandwidth each system has reached.
+
+    Parameters
+    ----------
+    operations : float
+        Floating point operations of a call, in its products alone.
+    traffic : float
+        Bytes that a call must move once, whatever it computes.
+    """
+    for name in timing.samples:
+        seconds = timing.median(name)
+        share = 100e-9 * operations / seconds / limits.peak
+        recorder.add(case, name, "percent_of_peak", share)
+        share = 100e-9 * traffic / seconds / limits.bandwidth
+        recorder.add(case, name, "percent_of_bandwidth", share)
+
+
+def add_limits(recorder: Recorder, threads: int) -> Limits:
+    """Measure the peak of fused multiply-adds and the memory's bandwidth.
 
     The peak is that of a loop of nothing else, in as many processes as there are threads.
     """
@@ -92,4 +133,4 @@ def add_limits(recorder: Recorder, threads: int) -> float:
     case = f"machine, threads {threads}"
     recorder.add(case, "fused multiply-adds", "gflop_per_second", peak)
     recorder.add(case, "copy of 64 MiB", "gigabyte_per_second", bandwidth)
-    return peak
+    return Limits(peak, bandwidth)

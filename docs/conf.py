@@ -2,7 +2,18 @@
 
 from __future__ import annotations
 
+import sys
+from pathlib import Path
+from typing import Any, ClassVar
+
+from docutils import nodes
+from docutils.parsers.rst import directives
+from sphinx.util.docutils import SphinxDirective
+
 import cellstate
+
+ROOT = Path(__file__).resolve().parents[1]
+sys.path.insert(0, str(ROOT))  # for benchmarks, which are not installed
 
 project = "Cellstate"
 author = "The Cellstate developers"
@@ -46,3 +57,22 @@ html_theme_options = {
         "color-brand-content": "#6cb8f5",
     },
 }
+
+
+class BenchmarkChart(SphinxDirective):
+    """Draws a result file: ``benchmark-chart NAME``, with the option ``metric``."""
+
+    required_arguments = 1
+    option_spec: ClassVar[dict[str, Any]] = {"metric": directives.unchanged_required}
+
+    def run(self) -> list[nodes.Node]:
+        from benchmarks import plots
+
+        name = self.arguments[0]
+        self.env.note_dependency(str(plots.RESULTS / f"{name}.csv"))
+        drawn = plots.chart(name, self.options.get("metric"))
+        return [nodes.raw("", str(drawn), format="html")]
+
+
+def setup(app: Any) -> None:
+    app.add_directive("benchmark-chart", BenchmarkChart)

@@ -10,6 +10,7 @@ from collections.abc import Callable, Mapping
 from dataclasses import dataclass
 
 from benchmarks.harness.record import Recorder
+from benchmarks.harness.remote import Remote
 from cellstate.errors import InputError, explain
 
 SHORTEST_SAMPLE = 1e-3  # seconds; below, the clock itself is felt
@@ -30,10 +31,27 @@ class Timing:
         """How many times faster one is than another: the ratio of their medians."""
         return self.median(than) / self.median(name)
 
-    def record(self, recorder: Recorder, case: str, ours: str = "cellstate") -> None:
-        """Add each median, and how many times faster ours is than each other."""
+    def record(
+        self,
+        recorder: Recorder,
+        case: str,
+        ours: str = "cellstate",
+        versions: Mapping[str, str] | None = None,
+    ) -> None:
+        """Add each median, and how many times faster ours is than each other.
+
+        `versions` names what was measured for those that live in another environment.
+        """
+        elsewhere = versions or {}
         for name, samples in self.samples.items():
-            recorder.add(case, name, "seconds_per_call", self.median(name), seconds=sum(samples))
+            recorder.add(
+                case,
+                name,
+                "seconds_per_call",
+                self.median(name),
+                seconds=sum(samples),
+                versions=elsewhere.get(name),
+            )
         for name in self.samples:
             if name != ours and ours in self.samples:
                 faster = self.times_faster(ours, than=name)
@@ -57,7 +75,8 @@ def alternate(
     Parameters
     ----------
     calls : mapping of str to callable
-        What to time; each does the same work on the same input.
+        What to time; each does the same work on the same input. A `Remote` is timed by the clock
+        of its own process.
     rounds : int, default 21
         How many samples of each to take.
     warm_ups : int, default 2
@@ -122,6 +141,8 @@ def _awaken(call: Callable[[], object]) -> None:
 
 
 def _sample(call: Callable[[], object], repeats: int) -> float:
+    if isinstance(call, Remote):
+        return call.sample(repeats)
     start = time.perf_counter_ns()
     for _ in range(repeats):
         call()

@@ -11,6 +11,7 @@ The tree, with the built-in exceptions that each class also is::
     ├── ArtifactError (OSError)            a model folder cannot be read or written
     ├── DownloadError (OSError)            a data set could not be fetched or verified
     ├── MissingExtraError (ImportError)    an optional dependency is not installed
+    ├── ExportError (RuntimeError)         an exported graph gives other numbers
     └── TrainingError (RuntimeError)       training cannot go on
 """
 
@@ -54,6 +55,10 @@ class DownloadError(CellstateError, OSError):
 
 class MissingExtraError(CellstateError, ImportError):
     """An optional dependency is not installed."""
+
+
+class ExportError(CellstateError, RuntimeError):
+    """An exported graph gives other numbers than what it was made from."""
 
 
 class TrainingError(CellstateError, RuntimeError):

@@ -18,6 +18,7 @@ HELP = [
     ("evaluate",),
     ("backtest",),
     ("inspect",),
+    ("export",),
     ("doctor",),
     ("data",),
     ("data", "list"),

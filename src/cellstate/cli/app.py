@@ -16,6 +16,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Score a saved model beside the simple baselines of its field."),
     "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),
+    "export": ("export", "Write a saved model's network as ONNX."),
     "data": ("catalogue", "List, find and fetch public data sets."),
     "doctor": ("doctor", "Show what this machine offers."),
 }

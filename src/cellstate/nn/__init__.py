@@ -1,8 +1,9 @@
 """Modules: parameters, their initial values, state and layout, over the functions of `ops`."""
 
 from cellstate.nn.chain import Chain
-from cellstate.nn.foreign import from_keras, from_onnx, from_torch
+from cellstate.nn.foreign import from_keras, from_torch
 from cellstate.nn.lstm import LSTM
 from cellstate.nn.onnx_export import to_onnx
+from cellstate.nn.onnx_import import from_onnx
 
 __all__ = ["LSTM", "Chain", "from_keras", "from_onnx", "from_torch", "to_onnx"]

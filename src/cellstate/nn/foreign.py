@@ -1,19 +1,15 @@
-"""Layers from others' weights: torch's, Keras' and ONNX's."""
+"""Layers from others' weights: torch's and Keras'."""
 
 from __future__ import annotations
 
 from collections.abc import Sequence
-from pathlib import Path
 from typing import Any
 
 import numpy as np
 import torch
 
-from cellstate.errors import ArgumentTypeError, InputError, ShapeError, did_you_mean, explain
-from cellstate.extras import require
+from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
 from cellstate.nn.lstm import LSTM
-
-FROM_ONNX = (0, 2, 3, 1)  # from i, o, f, c to i, f, g, o
 
 
 def from_torch(module: torch.nn.LSTM, **options: Any) -> LSTM:
@@ -112,108 +108,20 @@ def from_keras(weights: Sequence[Any], *, batch_first: bool = True) -> LSTM:
                         "Pass layer.get_weights() of one LSTM layer",
                     )
                 )
-    layer = _empty(inputs, hidden, per_cell == 3, len(cells) == 2, batch_first, arrays[0].dtype)
+    layer = LSTM(
+        inputs,
+        hidden,
+        bias=per_cell == 3,
+        batch_first=batch_first,
+        bidirectional=len(cells) == 2,
+        dtype=torch.float64 if arrays[0].dtype == np.float64 else torch.float32,
+    )
     for (weight_ih, weight_hh, *biases), cell in zip(layer.all_weights, cells, strict=True):
         _copy(weight_ih, cell[0].T)
         _copy(weight_hh, cell[1].T)
         for bias, value in zip(biases, (*cell[2:], 0.0), strict=False):
             _copy(bias, value)
     return layer
-
-
-def from_onnx(model: Any, node: str | None = None) -> LSTM:
-    """Build a layer from the LSTM node of an ONNX model.
-
-    Parameters
-    ----------
-    model : path or onnx.ModelProto
-    node : str, optional
-        Name of the node; needed where the model has more than one LSTM.
-
-    Returns
-    -------
-    LSTM
-        One layer, time first; its weights are the node's.
-
-    Raises
-    ------
-    InputError
-        There is no such node, its weights are no constants, or it is a variant that the layer is
-        not: peepholes, coupled gates, clipping, other activations, or the reverse direction alone.
-    """
-    onnx = require("onnx", extra="onnx")
-    if isinstance(model, str | Path):
-        model = onnx.load_model(str(model))
-    nodes = [one for one in model.graph.node if one.op_type == "LSTM"]
-    found = [one for one in nodes if node in (None, one.name)]
-    if len(found) != 1:
-        names = [one.name for one in nodes]
-        raise InputError(
-            explain(
-                "from_onnx",
-                "the model must have one LSTM node, or node must name one of several",
-                f"node={node!r} and LSTM nodes {names}",
-                did_you_mean(node, names) if node else "Pass the name of the node",
-            )
-        )
-    return _from_node(onnx, model, found[0])
-
-
-def _from_node(onnx: Any, model: Any, node: Any) -> LSTM:
-    options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
-    direction = options.get("direction", b"forward").decode()
-    plain = [b"Sigmoid", b"Tanh", b"Tanh"] * (2 if direction == "bidirectional" else 1)
-    inputs = [*node.input, *[""] * (8 - len(node.input))]
-    refusals = {
-        "the reverse direction alone": direction == "reverse",
-        "coupled gates (input_forget)": options.get("input_forget", 0) != 0,
-        "clipping": options.get("clip", 0.0) != 0.0,
-        "other activations": [a.lower() for a in options.get("activations", plain)]
-        != [a.lower() for a in plain],
-        "peepholes": inputs[7] != "",
-        "the batch first (layout=1)": options.get("layout", 0) != 0,
-    }
-    if refused := [name for name, is_so in refusals.items() if is_so]:
-        raise InputError(
-            explain(
-                "from_onnx",
-                "the node must be a plain LSTM",
-                ", ".join(refused),
-                "Export the model without it",
-            )
-        )
-    constants = {t.name: onnx.numpy_helper.to_array(t) for t in model.graph.initializer}
-    wanted = {"W": inputs[1], "R": inputs[2], **({"B": inputs[3]} if inputs[3] else {})}
-    if missing := [name for name, source in wanted.items() if source not in constants]:
-        raise InputError(
-            explain(
-                "from_onnx",
-                "the node's weights must be constants of the model",
-                f"{', '.join(missing)} computed by the graph",
-                "Fold constants first, for instance with onnxsim",
-            )
-        )
-    W, R = constants[wanted["W"]], constants[wanted["R"]]
-    layer = _empty(W.shape[2], R.shape[2], "B" in wanted, len(W) == 2, False, W.dtype)
-    for cell, parameters in enumerate(layer.all_weights):
-        _copy(parameters[0], _reordered(W[cell]))
-        _copy(parameters[1], _reordered(R[cell]))
-        if "B" in wanted:
-            for parameter, half in zip(
-                parameters[2:], np.split(constants[wanted["B"]][cell], 2), strict=True
-            ):
-                _copy(parameter, _reordered(half))
-    return layer
-
-
-def _reordered(array: np.ndarray) -> np.ndarray:
-    parts = np.split(array, 4)
-    return np.concatenate([parts[gate] for gate in FROM_ONNX])
-
-
-def _empty(inputs: int, hidden: int, bias: bool, both: bool, batch_first: bool, dtype: Any) -> LSTM:
-    kind = torch.float64 if dtype == np.float64 else torch.float32
-    return LSTM(inputs, hidden, bias=bias, batch_first=batch_first, bidirectional=both, dtype=kind)
 
 
 def _copy(parameter: torch.Tensor, values: Any) -> None:

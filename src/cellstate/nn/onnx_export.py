@@ -1,12 +1,7 @@
-"""The layer as ONNX: the standard `LSTM` operator itself, compared with ONNX Runtime.
-
-The operator stacks its gates in the order i, o, f, c and has no projection; a stack of layers is
-one node each. See https://onnx.ai/onnx/operators/onnx__LSTM.html.
-"""
+"""The layer as ONNX: the standard `LSTM` operator itself, compared with ONNX Runtime."""
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from pathlib import Path
 from typing import Any
 
@@ -17,11 +12,7 @@ from torch import Tensor
 from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.extras import require
 from cellstate.nn.lstm import LSTM
-
-OPSET = 17
-TO_ONNX = (0, 3, 1, 2)  # from i, f, g, o to i, o, f, c
-BATCHES, STEPS = (1, 2, 7), (1, 2, 33)
-TOLERANCE = 2e-5
+from cellstate.onnx_graph import BATCHES, STEPS, Graph, require_equal, run, session_of
 
 
 def to_onnx(
@@ -61,13 +52,12 @@ def to_onnx(
         The layer has what the operator has not, or both forms are asked for at once.
     MissingExtraError
         `onnx`, or `onnxruntime` for the comparison, is not installed.
-    RuntimeError
+    ExportError
         ONNX Runtime gives other numbers than the layer.
     """
     _check(module, lengths=lengths, single_step=single_step)
     onnx = require("onnx", extra="onnx")
-    model = _model(onnx, module, lengths=lengths, single_step=single_step)
-    onnx.checker.check_model(model, full_check=True)
+    model = _model(module, lengths=lengths, single_step=single_step)
     if check:
         compare(module, model, lengths=lengths, single_step=single_step)
     if path is not None:
@@ -115,85 +105,36 @@ def _check(module: LSTM, *, lengths: bool, single_step: bool) -> None:
         )
 
 
-def _model(onnx: Any, module: LSTM, *, lengths: bool, single_step: bool) -> Any:
+def _model(module: LSTM, *, lengths: bool, single_step: bool) -> Any:
     """Build the graph."""
-    helper, numpy_helper = onnx.helper, onnx.numpy_helper
-    kind = helper.np_dtype_to_tensor_dtype(_array(module.all_weights[0][0]).dtype)
     D, H, L = 2 if module.bidirectional else 1, module.hidden_size, module.num_layers
-    nodes: list[Any] = []
-    constants: list[Any] = []
-
-    def node(operator: str, inputs: Sequence[str], outputs: Sequence[str], **options: Any) -> None:
-        nodes.append(helper.make_node(operator, list(inputs), list(outputs), **options))
-
-    def constant(name: str, values: Any) -> str:
-        constants.append(numpy_helper.from_array(np.asarray(values), name))
-        return name
-
+    graph = Graph()
     time_first = not module.batch_first
     x = "x"
     if single_step:
-        node("Unsqueeze", [x, constant("time_axis", np.array([0]))], ["x_time_first"])
-        x = "x_time_first"
+        axis = graph.constant("time_axis", np.array([0]))
+        x = graph.node("Unsqueeze", [x, axis], "x_time_first")
     elif not time_first:
-        node("Transpose", [x], ["x_time_first"], perm=[1, 0, 2])
-        x = "x_time_first"
-    states = {name: [f"{name}_layer{layer}" for layer in range(L)] for name in ("h_0", "c_0")}
-    cuts = constant("directions", np.full(L, D))
-    for name, parts in states.items():
-        node("Split", [name, cuts], parts, axis=0)
-    for layer in range(L):
-        weights = [module.all_weights[layer * D + d] for d in range(D)]
-        names = [
-            constant(f"W_layer{layer}", np.stack([_gates(w[0]) for w in weights])),
-            constant(f"R_layer{layer}", np.stack([_gates(w[1]) for w in weights])),
-        ]
-        if module.bias:
-            both = [np.concatenate([_gates(w[2]), _gates(w[3])]) for w in weights]
-            names.append(constant(f"B_layer{layer}", np.stack(both)))
-        else:
-            names.append("")
-        names += ["lengths" if lengths else "", states["h_0"][layer], states["c_0"][layer]]
-        outputs = [f"{name}_layer{layer}" for name in ("Y", "h_n", "c_n")]
-        direction = "bidirectional" if D == 2 else "forward"
-        node("LSTM", [x, *names], outputs, hidden_size=H, direction=direction)
-        # (T, D, B, H) to (T, B, D·H)
-        node("Transpose", [outputs[0]], [f"rows_layer{layer}"], perm=[0, 2, 1, 3])
-        shape = constant(f"shape_layer{layer}", np.array([0, 0, -1]))
-        x = f"y_layer{layer}"
-        node("Reshape", [f"rows_layer{layer}", shape], [x])
-    for name in ("h_n", "c_n"):
-        node("Concat", [f"{name}_layer{layer}" for layer in range(L)], [name], axis=0)
+        x = graph.node("Transpose", [x], "x_time_first", perm=[1, 0, 2])
+    cells = [[_array(part) for part in cell] for cell in module.all_weights]
+    layers = [cells[k * D : (k + 1) * D] for k in range(L)]
+    x = graph.lstm(x, layers, lengths="lengths" if lengths else "")
     if single_step:
-        node("Squeeze", [x, "time_axis"], ["y"])
+        graph.node("Squeeze", [x, "time_axis"], "y")
     elif time_first:
-        node("Identity", [x], ["y"])
+        graph.node("Identity", [x], "y")
     else:
-        node("Transpose", [x], ["y"], perm=[1, 0, 2])
+        graph.node("Transpose", [x], "y", perm=[1, 0, 2])
 
     lead = ["batch"] if single_step else ["time", "batch"] if time_first else ["batch", "time"]
-
-    def value(name: str, *axes: Any) -> Any:
-        return helper.make_tensor_value_info(name, kind, list(axes))
-
-    inputs = [
-        value("x", *lead, module.input_size),
-        value("h_0", L * D, "batch", H),
-        value("c_0", L * D, "batch", H),
-    ]
+    state = (L * D, "batch", H)
+    inputs = [graph.value("x", (*lead, module.input_size))]
+    inputs += [graph.value(name, state) for name in ("h_0", "c_0")]
     if lengths:
-        integer = onnx.TensorProto.INT32
-        inputs.append(helper.make_tensor_value_info("lengths", integer, ["batch"]))
-    outputs = [
-        value("y", *lead, D * H),
-        value("h_n", L * D, "batch", H),
-        value("c_n", L * D, "batch", H),
-    ]
-    graph = helper.make_graph(nodes, "lstm", inputs, outputs, constants)
-    operators = [helper.make_opsetid("", OPSET)]
-    return helper.make_model(
-        graph, opset_imports=operators, ir_version=8, producer_name="cellstate"
-    )
+        inputs.append(graph.value("lengths", ("batch",), np.int32))
+    outputs = [graph.value("y", (*lead, D * H))]
+    outputs += [graph.value(name, state) for name in ("h_n", "c_n")]
+    return graph.model("lstm", inputs, outputs)
 
 
 def compare(module: LSTM, model: Any, *, lengths: bool = False, single_step: bool = False) -> float:
@@ -206,13 +147,10 @@ def compare(module: LSTM, model: Any, *, lengths: bool = False, single_step: boo
 
     Raises
     ------
-    RuntimeError
+    ExportError
         It is beyond rounding.
     """
-    runtime = require("onnxruntime", extra="onnx")
-    session = runtime.InferenceSession(
-        model.SerializeToString(), providers=["CPUExecutionProvider"]
-    )
+    session = session_of(model)
     generator = torch.Generator().manual_seed(0)
     cells = module.num_layers * (2 if module.bidirectional else 1)
     worst = 0.0
@@ -238,27 +176,10 @@ def compare(module: LSTM, model: Any, *, lengths: bool = False, single_step: boo
             module.train(training)
             if single_step:
                 y = y.flatten(0, 1)
-            found = session.run(["y", "h_n", "c_n"], feeds)
-            for name, ours, theirs in zip(("y", "h_n", "c_n"), (y, *state), found, strict=True):
-                difference = float(np.abs(_array(ours) - theirs).max(initial=0.0))
-                worst = max(worst, difference)
-                if not difference <= TOLERANCE:
-                    raise RuntimeError(
-                        explain(
-                            "to_onnx",
-                            f"{name} of {batch} rows and {steps} steps must equal the layer's",
-                            f"a difference of {difference:.3g}",
-                            "Nothing was written. Please report this with the versions of onnx "
-                            "and onnxruntime",
-                        )
-                    )
+            ours = {"y": _array(y), "h_n": _array(state[0]), "c_n": _array(state[1])}
+            size = f"{batch} rows and {steps} steps"
+            worst = max(worst, require_equal("to_onnx", size, ours, run(session, feeds)))
     return worst
-
-
-def _gates(tensor: Tensor) -> np.ndarray:
-    """Reorder the gates of a weight or bias."""
-    parts = np.split(_array(tensor), 4)
-    return np.concatenate([parts[gate] for gate in TO_ONNX])
 
 
 def _array(tensor: Tensor) -> np.ndarray:

@@ -301,12 +301,15 @@ def _refilled(backend: Backend, problem: Problem, kept: Sequence[Tensor]) -> tup
 
 
 def _owned(found: Sequence[Tensor], given: Sequence[Tensor]) -> list[Tensor]:
-    """Make tensors dense that share no memory with one another or with what was given."""
+    """Make tensors dense that share no memory with one another or with what was given.
+
+    Each starts where its memory starts, as the fake ones do.
+    """
     seen = {t.untyped_storage().data_ptr() for t in given}
     owned: list[Tensor] = []
     for tensor in found:
         dense = tensor.contiguous()
-        if dense.untyped_storage().data_ptr() in seen:
+        if dense.storage_offset() or dense.untyped_storage().data_ptr() in seen:
             dense = dense.clone(memory_format=torch.contiguous_format)
         seen.add(dense.untyped_storage().data_ptr())
         owned.append(dense)
