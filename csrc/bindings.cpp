@@ -53,11 +53,24 @@ Sizes check_weights(const Input& weight_ih, const Input& weight_hh, const MaybeI
   return {I, H, P};
 }
 
+Stored stored_named(const std::string& name) {
+  if (name == "full") return Stored::full;
+  if (name == "bf16") return Stored::bf16;
+  if (name == "int8") return Stored::int8;
+  refuse("stored must be 'full', 'bf16' or 'int8'", "'" + name + "'", "Choose one of the three");
+}
+
 template <class Real>
 void make_cell(PackedCell<Real>* self, const Input& weight_ih, const Input& weight_hh,
-               const Input& bias, const MaybeInput& weight_hr, const Name& isa) {
+               const Input& bias, const MaybeInput& weight_hr, const Name& isa,
+               const std::string& stored_as) {
   const auto [I, H, P] = check_weights<Real>(weight_ih, weight_hh, weight_hr);
   check<Real>("bias", bias, {4 * H});
+  const Stored stored = stored_named(stored_as);
+  if (sizeof(Real) != 4 && stored != Stored::full) {
+    refuse("weights of float64 must be stored in full", "'" + stored_as + "'",
+           "Use PackedLSTM for narrow weights");
+  }
   const Kernels<Real>& kernels = kernels_for<Real>(isa);
   const size_t lanes = kernels.lanes;
   PackedWeights<Real> weights(cell_blocks(H, lanes), I + P, lanes);
@@ -65,7 +78,8 @@ void make_cell(PackedCell<Real>* self, const Input& weight_ih, const Input& weig
             weights.data());
   auto projection = weight_hr ? PackedWeights<Real>::product(data<Real>(*weight_hr), nullptr, H, P, lanes)
                               : PackedWeights<Real>(0, 0, lanes);
-  new (self) PackedCell<Real>{kernels, I, H, P, std::move(weights), std::move(projection)};
+  new (self) PackedCell<Real>{kernels, I, H, P, std::move(weights).narrowed(stored, I, lanes),
+                              std::move(projection).narrowed(stored, H, lanes)};
 }
 
 template <class Real>
@@ -397,8 +411,9 @@ void define(nb::module_& m, const char* cell, const char* gradient) {
   using Gradient = PackedGradient<Real>;
   nb::class_<Cell>(m, cell)
       .def("__init__", &make_cell<Real>, "weight_ih"_a, "weight_hh"_a, "bias"_a,
-           "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none())
+           "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none(), "stored"_a = "full")
       .def_prop_ro("isa", [](const Cell& p) { return p.kernels.isa; })
+      .def_prop_ro("bytes", [](const Cell& p) { return p.weights.bytes() + p.projection.bytes(); })
       .def_ro("input_size", &Cell::input_size)
       .def_ro("hidden_size", &Cell::hidden_size)
       .def_ro("output_size", &Cell::output_size);
