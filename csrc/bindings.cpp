@@ -7,6 +7,7 @@
 
 #include <string.h>
 
+#include <cmath>
 #include <utility>
 
 #include "packed.h"
@@ -60,6 +61,16 @@ Stored stored_named(const std::string& name) {
   refuse("stored must be 'full', 'bf16' or 'int8'", "'" + name + "'", "Choose one of the three");
 }
 
+// Whole numbers have none for infinity and NaN.
+void check_finite(const char* name, const Input& weight) {
+  const float* from = data<float>(weight);
+  for (size_t i = 0; i < weight.size(); ++i) {
+    if (std::isfinite(from[i])) continue;
+    refuse(std::string(name) + " must be finite to be stored as int8", std::to_string(from[i]),
+           "Store it as bf16 or in full");
+  }
+}
+
 template <class Real>
 void make_cell(PackedCell<Real>* self, const Input& weight_ih, const Input& weight_hh,
                const Input& bias, const MaybeInput& weight_hr, const Name& isa,
@@ -70,6 +81,11 @@ void make_cell(PackedCell<Real>* self, const Input& weight_ih, const Input& weig
   if (sizeof(Real) != 4 && stored != Stored::full) {
     refuse("weights of float64 must be stored in full", "'" + stored_as + "'",
            "Use PackedLSTM for narrow weights");
+  }
+  if (stored == Stored::int8) {
+    check_finite("weight_ih", weight_ih);
+    check_finite("weight_hh", weight_hh);
+    if (weight_hr) check_finite("weight_hr", *weight_hr);
   }
   const Kernels<Real>& kernels = kernels_for<Real>(isa);
   const size_t lanes = kernels.lanes;

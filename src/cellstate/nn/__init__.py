@@ -4,5 +4,6 @@ from cellstate.nn.chain import Chain
 from cellstate.nn.foreign import from_keras, from_onnx, from_torch
 from cellstate.nn.lstm import LSTM
 from cellstate.nn.onnx_export import to_onnx
+from cellstate.nn.quantized import QuantizedLSTM
 
-__all__ = ["LSTM", "Chain", "from_keras", "from_onnx", "from_torch", "to_onnx"]
+__all__ = ["LSTM", "Chain", "QuantizedLSTM", "from_keras", "from_onnx", "from_torch", "to_onnx"]

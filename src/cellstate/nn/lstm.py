@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -17,6 +17,10 @@ from cellstate.ops.backends import check_name
 from cellstate.ops.capture import outside_graphs
 from cellstate.ops.lstm import run, zero_state
 from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands, Recompute
+
+if TYPE_CHECKING:
+    from cellstate.nn.quantized import QuantizedLSTM
+    from cellstate.ops.stored import Stored
 
 
 class LSTM(nn.Module):
@@ -347,6 +351,29 @@ class LSTM(nn.Module):
         )
         answer = sequences.write(result, form, batch_first=self.batch_first)
         return answer if trace else answer[:2]
+
+    def quantize(self, stored: Stored) -> QuantizedLSTM:
+        """Give the layer for inference with weights in fewer bits, half or a quarter of the bytes.
+
+        Parameters
+        ----------
+        stored : {"bf16", "int8"}
+            bfloat16, or whole numbers with a scale for each row. Biases, states and arithmetic stay
+            float32.
+
+        Returns
+        -------
+        QuantizedLSTM
+            A new module with the same call, without `trace`; this layer is left as it is.
+
+        Raises
+        ------
+        InputError
+            `stored` is unknown, or the weights are not float32, or not finite.
+        """
+        from cellstate.nn.quantized import QuantizedLSTM
+
+        return QuantizedLSTM(self, stored)
 
     def extra_repr(self) -> str:
         """Show the sizes, and what differs from the defaults."""
