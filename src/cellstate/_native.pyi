@@ -17,8 +17,8 @@ class PackedLSTM:
     """One cell's float32 weights in the layout of one instruction set.
 
     `weight_ih` is (4H, I), `weight_hh` (4H, P), `bias` (4H,), gates in the order i, f, g, o, and
-    `weight_hr` (P, H), or None where P = H. `stored` is "full", "bf16" or "int8": narrow weights are
-    rounded, each row of whole numbers with a scale, and widened again on their way into a product.
+    `weight_hr` (P, H), or None where P = H. `stored` is "full", "bf16" or "int8": narrow weights
+    are rounded, each row of whole numbers with a scale, and widened on their way into a product.
     """
 
     def __init__(

@@ -274,7 +274,7 @@ def test_whole_numbers_are_not_made_of_nan() -> None:
     layer = build()
     with torch.no_grad():
         layer.weight_hh_l0[2, 3] = torch.nan
-    with pytest.raises(InputError, match="weight_hh_l0 must be finite .*; got 1 infinite or NaN"):
+    with pytest.raises(InputError, match=r"weight_hh_l0 must be finite .*; got 1 infinite or NaN"):
         layer.quantize("int8")
     assert layer.quantize("bf16")(torch.zeros(T, B, I))[0].isnan().any()
 

@@ -113,17 +113,12 @@ def test_projection_is_rounded_too(isa, stored):
     shapes = ((4 * H, I), (4 * H, P), (4 * H,), (P, H))
     weights = [rng.standard_normal(shape).astype(np.float32) / 5 for shape in shapes]
     x, h, c = (rng.standard_normal(s).astype(np.float32) for s in ((1, 2, I), (2, P), (2, H)))
-    outputs = []
-    for packed in (
+    near = [rounded(weight, stored).astype(np.float32) for weight in weights]
+    both = (
         _native.PackedLSTM(*weights, isa=isa, stored=stored),
-        _native.PackedLSTM(
-            *(rounded(w, stored).astype(np.float32) for w in weights[:2]),
-            weights[2],
-            rounded(weights[3], stored).astype(np.float32),
-            isa=isa,
-        ),
-    ):
-        outputs.append(run(packed, x, h, c))
+        _native.PackedLSTM(near[0], near[1], weights[2], near[3], isa=isa),
+    )
+    outputs = [run(packed, x, h, c) for packed in both]
     np.testing.assert_allclose(outputs[0][0], outputs[1][0], rtol=0, atol=3e-6)
     np.testing.assert_allclose(outputs[0][1], outputs[1][1], rtol=0, atol=3e-6)
 
@@ -134,9 +129,10 @@ def test_packed_weights_are_as_small_as_the_form_says(isa, stored):
     weights, *_ = problem(1, 64, 64)
     full = _native.PackedLSTM(*weights, isa=isa).bytes
     heads = 3 * 4 * 64 * 4
-    assert _native.PackedLSTM(*weights, isa=isa, stored=stored).bytes == (
-        full - 4 * 64 * 4
-    ) * BYTES[stored] // 4 + heads
+    assert (
+        _native.PackedLSTM(*weights, isa=isa, stored=stored).bytes
+        == (full - 4 * 64 * 4) * BYTES[stored] // 4 + heads
+    )
 
 
 @every_isa

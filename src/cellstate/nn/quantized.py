@@ -28,11 +28,11 @@ class QuantizedLSTM(nn.Module):
 
     The matrices (`weight_ih`, `weight_hh`, `weight_hr`) are stored as bfloat16, or as int8 with a
     float32 scale for each row; `cellstate.ops.stored` says how they are rounded. Biases, initial
-    states, states, inputs, sums and activations are float32. All are buffers, under the names of the
-    layer that it was made from (scales under `scale_ih_l0` and so on), so that `state_dict` shrinks
-    with them, and to read one, load it into the quantized form of a layer of the same sizes. There
-    is no dropout. Conversions such as ``.half()`` leave the stored types as they are; ``.to(device)``
-    moves them.
+    states, states, inputs, sums and activations are float32. All are buffers, under the names of
+    the layer that it was made from (scales under `scale_ih_l0` and so on), so that `state_dict`
+    shrinks with them; to read one, load it into the quantized form of a layer of the same sizes.
+    There is no dropout. Conversions such as ``.half()`` leave the stored types as they are;
+    ``.to(device)`` moves them.
 
     Parameters
     ----------
@@ -89,7 +89,7 @@ class QuantizedLSTM(nn.Module):
         self.bidirectional = layer.bidirectional
         self.proj_size = layer.proj_size
         self.learn_initial_state = layer.learn_initial_state
-        self._names: list[tuple[str | None, ...]] = []
+        self._names: list[tuple[str, ...]] = []
         directions = ("", "_reverse") if layer.bidirectional else ("",)
         for number in range(layer.num_layers):
             for direction in directions:
@@ -101,7 +101,7 @@ class QuantizedLSTM(nn.Module):
 
     def _round(self, layer: LSTM, suffix: str) -> None:
         """Store the tensors of one cell, and remember their names."""
-        names: list[str | None] = []
+        names: list[str] = []
         for field in StoredWeights._fields:
             kind, _, which = field.partition("_")
             name = f"{field}{suffix}"
@@ -147,8 +147,9 @@ class QuantizedLSTM(nn.Module):
         return super()._apply(moved, recurse)
 
     def _weights(self) -> tuple[StoredWeights, ...]:
-        buffers: dict[str | None, Any] = dict(self.named_buffers(recurse=False))
-        return tuple(StoredWeights(*map(buffers.get, names)) for names in self._names)
+        buffers: dict[str, Any] = dict(self.named_buffers(recurse=False))
+        cells = ([buffers.get(name) for name in names] for names in self._names)
+        return tuple(StoredWeights._make(cell) for cell in cells)
 
     @outside_graphs
     def forward(

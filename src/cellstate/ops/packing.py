@@ -39,7 +39,7 @@ def packed_gradient(cell: CellWeights) -> _native.PackedGradient | _native.Packe
 
 
 def kept(entries: Any, cell: C, pack: Callable[[C], P]) -> P:
-    """Give the packed form of a cell's tensors, kept by the second for as long as all stay alike."""
+    """Give the packed form of a cell, kept by its second tensor for as long as all stay alike."""
     key = _state_of(cell)
     entry = entries.get(cell[1])
     if entry is None or entry.key != key or key is None:

@@ -102,7 +102,7 @@ def run_stored(
     before = LSTMState(*(s.detach().contiguous() for s in operands.state))
     after = LSTMState(torch.empty_like(before.h), torch.empty_like(before.c))
     start = operands.start and LSTMState(*(s.contiguous() for s in operands.start))
-    options = {
+    options: dict[str, Any] = {
         "lengths": _array(operands.lengths),
         "reset": _array(operands.reset),
         "threads": torch.get_num_threads(),
