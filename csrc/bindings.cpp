@@ -150,6 +150,11 @@ template <class Call, class Bytes, class Kernel>
 void run_rows(const Call& call, int threads, Bytes bytes, Kernel kernel) {
   const nb::gil_scoped_release release;
   const size_t batch = call.shape.batch;
+  if (batch == 1) {  // a step of one row is shorter than the calls for memory
+    alignas(alignment) char near[2048];
+    const size_t row = 0;
+    if (bytes(call, 1) <= sizeof near) return kernel(call, Rows{&row, 1}, near);
+  }
   const size_t parts = parts_of(batch, threads, work_of(call.shape));
   const auto dealt = deal_rows(batch, call.shape.lengths, parts);
   std::vector<Aligned> workspaces;
@@ -199,6 +204,13 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
+// (B, size), or one layer's (1, B, size).
+template <class Real, class Array>
+void check_state(const char* name, const Array& array, size_t batch, size_t size) {
+  if (array.ndim() == 3) return check<Real>(name, array, {1, batch, size});
+  check<Real>(name, array, {batch, size});
+}
+
 // One step, for a caller that counts microseconds.
 template <class Real>
 void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
@@ -206,10 +218,10 @@ void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, co
   check_axes("x", x, 2);
   const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
   check<Real>("x", x, {B, I});
-  check<Real>("h", h0, {B, P});
-  check<Real>("c", c0, {B, H});
-  check<Real>("h_out", h, {B, P});
-  check<Real>("c_out", c, {B, H});
+  check_state<Real>("h", h0, B, P);
+  check_state<Real>("c", c0, B, H);
+  check_state<Real>("h_out", h, B, P);
+  check_state<Real>("c_out", c, B, H);
   check_threads(threads);
   check_apart("h_out", h, "x", x);
   check_apart("h_out", h, "h", h0);

@@ -107,7 +107,10 @@ def lstm_step(
     c_out: _Real,
     threads: int = 1,
 ) -> None:
-    """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself."""
+    """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself.
+
+    States may have an axis of one layer before the others.
+    """
 
 def lstm_forward(
     packed: PackedLSTM | PackedLSTM64,

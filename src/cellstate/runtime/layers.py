@@ -58,6 +58,9 @@ class LSTMStack:
         """Advance by one step, (B, I) to (B, H): each layer's output is its new state."""
         h, c = state
         h_after, c_after = np.empty(h.shape, FLOAT32), np.empty(h.shape, FLOAT32)
+        if len(self._packed) == 1:  # cutting arrays takes longer than the step of a small layer
+            _native.lstm_step(self._packed[0], x, h, c, h_after, c_after, self._threads)
+            return h_after[0].copy(), LSTMState(h_after, c_after)
         for k, packed in enumerate(self._packed):
             after = h_after[k]
             _native.lstm_step(packed, x, h[k], c[k], after, c_after[k], self._threads)

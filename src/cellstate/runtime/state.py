@@ -55,7 +55,7 @@ def is_dense(array: object, shape: tuple[int, ...]) -> bool:
     return (
         type(array) is np.ndarray
         and array.shape == shape
-        and array.dtype == FLOAT32
+        and array.dtype is FLOAT32
         and array.flags.c_contiguous
     )
 
@@ -97,8 +97,10 @@ def checked_state(
 
 def _held_to(layer: network.LSTM, batch: int, given: tuple[Floats, Floats]) -> LSTMState:
     shape = (layer.num_layers, batch, layer.hidden_size)
-    if type(given) is LSTMState and is_dense(given.h, shape) and is_dense(given.c, shape):
-        return given
+    if isinstance(given, tuple) and len(given) == 2:  # the common case, in few operations
+        h, c = given
+        if is_dense(h, shape) and is_dense(c, shape):
+            return LSTMState(h, c)
     try:
         h, c = (np.asarray(part) for part in given)
     except (TypeError, ValueError) as problem:
