@@ -78,4 +78,9 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.step:run",
         ("tests/runtime/test_lstm_kernel.py", "tests/runtime/test_chain.py"),
     ),
+    "quantize": Benchmark(
+        "Trained forecasters with weights in bf16 and int8: held-out error, deviation, bytes.",
+        "benchmarks.quantize:run",
+        ("tests/runtime/test_stored_weights.py",),
+    ),
 }

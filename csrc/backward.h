@@ -410,8 +410,8 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
   const Steps<Real>& shape = call.shape;
   const BackwardSpace space(call, rows.count, workspace);
   const size_t B = shape.batch, H = shape.hidden_size, P = shape.output_size;
-  const Operand sums = operand(call.recurrent, space.sums, 4 * H);
-  const Operand dh = operand(call.projection, space.dh, P);
+  const auto sums = operand(call.recurrent, space.sums, 4 * H);
+  const auto dh = operand(call.projection, space.dh, P);
   Walk walk(shape, rows, !shape.reverse);
   for (size_t row = 0; row < rows.count; ++row) {
     const size_t number = rows.numbers[row];

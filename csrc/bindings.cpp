@@ -9,7 +9,7 @@
 
 #include <utility>
 
-#include "packed.h"
+#include "packed_cells.h"
 #include "rows.h"
 #include "variant_arrays.h"
 
@@ -17,70 +17,6 @@ namespace cellstate {
 namespace {
 
 using namespace nb::literals;
-
-// A cell's weights for the forward pass.
-template <class Real>
-struct PackedCell {
-  const Kernels<Real>& kernels;
-  size_t input_size, hidden_size, output_size;
-  PackedWeights<Real> weights, projection;  // without blocks where nothing projects
-};
-
-// The same weights, transposed, for the backward pass.
-template <class Real>
-struct PackedGradient {
-  const Kernels<Real>& kernels;
-  size_t input_size, hidden_size, output_size;
-  PackedWeights<Real> recurrent, input, projection;
-  bool projects;
-};
-
-struct Sizes {
-  size_t input, hidden, output;
-};
-
-template <class Real>
-Sizes check_weights(const Input& weight_ih, const Input& weight_hh, const MaybeInput& weight_hr) {
-  check_axes("weight_ih", weight_ih, 2);
-  check_axes("weight_hh", weight_hh, 2);
-  if (weight_hr) check_axes("weight_hr", *weight_hr, 2);
-  const size_t I = weight_ih.shape(1), P = weight_hh.shape(1);
-  const size_t H = weight_hr ? weight_hr->shape(1) : P;
-  check<Real>("weight_ih", weight_ih, {4 * H, I});
-  check<Real>("weight_hh", weight_hh, {4 * H, P});
-  if (weight_hr) check<Real>("weight_hr", *weight_hr, {P, H});
-  return {I, H, P};
-}
-
-template <class Real>
-void make_cell(PackedCell<Real>* self, const Input& weight_ih, const Input& weight_hh,
-               const Input& bias, const MaybeInput& weight_hr, const Name& isa) {
-  const auto [I, H, P] = check_weights<Real>(weight_ih, weight_hh, weight_hr);
-  check<Real>("bias", bias, {4 * H});
-  const Kernels<Real>& kernels = kernels_for<Real>(isa);
-  const size_t lanes = kernels.lanes;
-  PackedWeights<Real> weights(cell_blocks(H, lanes), I + P, lanes);
-  pack_cell(data<Real>(weight_ih), data<Real>(weight_hh), data<Real>(bias), I, H, P, lanes,
-            weights.data());
-  auto projection = weight_hr ? PackedWeights<Real>::product(data<Real>(*weight_hr), nullptr, H, P, lanes)
-                              : PackedWeights<Real>(0, 0, lanes);
-  new (self) PackedCell<Real>{kernels, I, H, P, std::move(weights), std::move(projection)};
-}
-
-template <class Real>
-void make_gradient(PackedGradient<Real>* self, const Input& weight_ih, const Input& weight_hh,
-                   const MaybeInput& weight_hr, const Name& isa) {
-  const auto [I, H, P] = check_weights<Real>(weight_ih, weight_hh, weight_hr);
-  const Kernels<Real>& kernels = kernels_for<Real>(isa);
-  const size_t lanes = kernels.lanes;
-  const auto transposed = &PackedWeights<Real>::transposed;
-  new (self) PackedGradient<Real>{
-      kernels, I, H, P,
-      transposed(data<Real>(weight_hh), 4 * H, P, lanes),
-      transposed(data<Real>(weight_ih), 4 * H, I, lanes),
-      weight_hr ? transposed(data<Real>(*weight_hr), P, H, lanes) : PackedWeights<Real>(0, 0, lanes),
-      weight_hr.has_value()};
-}
 
 // What a call says of its steps, checked. Lengths are within 0 … T: the caller has seen to it.
 template <class Real>
@@ -119,6 +55,11 @@ template <class Call, class Bytes, class Kernel>
 void run_rows(const Call& call, int threads, Bytes bytes, Kernel kernel) {
   const nb::gil_scoped_release release;
   const size_t batch = call.shape.batch;
+  if (batch == 1) {  // a step of one row is shorter than the calls for memory
+    alignas(alignment) char near[2048];
+    const size_t row = 0;
+    if (bytes(call, 1) <= sizeof near) return kernel(call, Rows{&row, 1}, near);
+  }
   const size_t parts = parts_of(batch, threads, work_of(call.shape));
   const auto dealt = deal_rows(batch, call.shape.lengths, parts);
   std::vector<Aligned> workspaces;
@@ -126,6 +67,17 @@ void run_rows(const Call& call, int threads, Bytes bytes, Kernel kernel) {
   in_parallel(parts, [&](size_t part) {
     kernel(call, Rows{dealt[part].data(), dealt[part].size()}, workspaces[part].get());
   });
+}
+
+// Narrow weights are of plain cells.
+template <class Real>
+Variant<Real> varied_of(const PackedCell<Real>& cell, const VariantArrays* variant, size_t batch) {
+  if (!variant) return {};
+  if (cell.weights.view().stored != Stored::full) {
+    refuse("a varied cell must have its weights stored in full", "narrow ones",
+           "Pack them with stored='full'");
+  }
+  return variant->view<Real>(batch, cell.hidden_size, cell.output_size);
 }
 
 template <class Real>
@@ -150,7 +102,7 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   if (cells) check<Real>("cells", *cells, {T, B, H});
   if (normed) check<Real>("normed", *normed, {T, B, 2, 4 * H});
   if (stats) check<Real>("stats", *stats, {T, B, 4});
-  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
+  const Variant<Real> varied = varied_of(cell, variant, B);
   check_threads(threads);
   check_apart("y", y, "x", x);
   check_apart("y", y, "h0", h0);
@@ -173,6 +125,13 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
+// (B, size), or one layer's (1, B, size).
+template <class Real, class Array>
+void check_state(const char* name, const Array& array, size_t batch, size_t size) {
+  if (array.ndim() == 3) return check<Real>(name, array, {1, batch, size});
+  check<Real>(name, array, {batch, size});
+}
+
 // One step, for a caller that counts microseconds.
 template <class Real>
 void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
@@ -180,10 +139,10 @@ void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, co
   check_axes("x", x, 2);
   const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
   check<Real>("x", x, {B, I});
-  check<Real>("h", h0, {B, P});
-  check<Real>("c", c0, {B, H});
-  check<Real>("h_out", h, {B, P});
-  check<Real>("c_out", c, {B, H});
+  check_state<Real>("h", h0, B, P);
+  check_state<Real>("c", c0, B, H);
+  check_state<Real>("h_out", h, B, P);
+  check_state<Real>("c_out", c, B, H);
   check_threads(threads);
   check_apart("h_out", h, "x", x);
   check_apart("h_out", h, "h", h0);
@@ -192,7 +151,7 @@ void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, co
   check_apart("c_out", c, "x", x);
   check_apart("c_out", c, "h", h0);
   if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
-  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
+  const Variant<Real> varied = varied_of(cell, variant, B);
   const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
   run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
                          data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
@@ -438,8 +397,9 @@ void define(nb::module_& m, const char* cell, const char* gradient) {
   using Gradient = PackedGradient<Real>;
   nb::class_<Cell>(m, cell)
       .def("__init__", &make_cell<Real>, "weight_ih"_a, "weight_hh"_a, "bias"_a,
-           "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none())
+           "weight_hr"_a = nb::none(), nb::kw_only(), "isa"_a = nb::none(), "stored"_a = "full")
       .def_prop_ro("isa", [](const Cell& p) { return p.kernels.isa; })
+      .def_prop_ro("bytes", [](const Cell& p) { return p.weights.bytes() + p.projection.bytes(); })
       .def_ro("input_size", &Cell::input_size)
       .def_ro("hidden_size", &Cell::hidden_size)
       .def_ro("output_size", &Cell::output_size);

@@ -10,12 +10,12 @@
 
 namespace cellstate::CELLSTATE_HERE {
 
-// From so many rows on, the shares of x and h are summed together.
+// From so many rows on, and in a single step, the shares of x and h are summed together.
 constexpr size_t rows_for_fusion = 4 * tile_rows;
 constexpr size_t most_in_stretch = 16 * tile_rows;  // steps times rows
 
-CELLSTATE_INLINE size_t stretch_of(size_t rows) {
-  return rows >= rows_for_fusion ? 0 : (rows ? most_in_stretch / rows : 1);
+CELLSTATE_INLINE size_t stretch_of(size_t rows, size_t steps) {
+  return rows >= rows_for_fusion || steps == 1 ? 0 : (rows ? most_in_stretch / rows : 1);
 }
 
 struct ForwardSpace {
@@ -33,7 +33,7 @@ struct ForwardSpace {
 
   ForwardSpace(const Forward<Real>& call, size_t rows, void* from) {
     Cutter cutter(from);
-    const size_t stretch = stretch_of(rows);
+    const size_t stretch = stretch_of(rows, call.shape.steps);
     x = cutter.take<const Real*>(rows * (stretch ? stretch : 1));
     h = cutter.take<const Real*>(rows);
     c = cutter.take<const Real*>(rows);
@@ -315,15 +315,16 @@ CELLSTATE_INLINE void finish(const Forward<Real>& call, const Walk& walk, Rows r
   }
 }
 
-static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
+template <Stored stored>
+static void forward_with(const Forward<Real>& call, Rows rows, void* workspace) {
   const Steps<Real>& shape = call.shape;
   const ForwardSpace space(call, rows.count, workspace);
   const bool normed = call.variant && call.variant->norm_hh;
-  const size_t stretch = stretch_of(rows.count);
+  const size_t stretch = stretch_of(rows.count, shape.steps);
   const size_t share = normed ? 4 * shape.hidden_size : call.weights.count * block_width;
   Walk walk(shape, rows, shape.reverse), ahead = walk;
-  const Operand x = operand(call.weights, space.x, shape.input_size);
-  const Operand h = operand(call.weights, space.h, shape.output_size, shape.input_size);
+  const auto x = operand<stored>(call.weights, space.x, shape.input_size);
+  const auto h = operand<stored>(call.weights, space.h, shape.output_size, shape.input_size);
   const Real* shares = nullptr;
   for (size_t s = 0; s < shape.steps; ++s) {
     if (stretch && s % stretch == 0) {
@@ -349,28 +350,49 @@ static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
       }
     }
     const CellOutput output{call, space, rows.numbers, t};
-    if (normed) {
-      const NormedStep step{output, stretch ? shares : space.of_x};
-      if (!stretch) {
-        for_each_tile(call.weights, active, x, {}, space.partial, SumsTile{space.of_x, shape.hidden_size});
+    const auto fused = stretch ? Operand<stored>{} : x;
+    bool done = false;
+    if constexpr (stored == Stored::full) {  // narrow weights are of plain cells
+      done = call.variant != nullptr;
+      if (normed) {
+        const NormedStep step{output, stretch ? shares : space.of_x};
+        const SumsTile in_x{space.of_x, shape.hidden_size}, in_h{space.of_h, shape.hidden_size};
+        if (!stretch) for_each_tile(call.weights, active, x, {}, space.partial, in_x);
+        for_each_tile(call.weights, active, {}, h, space.partial, in_h);
+        for (size_t row = 0; row < active; ++row) step.finish(row);
+      } else if (call.variant) {
+        for_each_tile(call.weights, active, fused, h, space.partial, CellTile<true>{output, shares});
       }
-      for_each_tile(call.weights, active, {}, h, space.partial, SumsTile{space.of_h, shape.hidden_size});
-      for (size_t row = 0; row < active; ++row) step.finish(row);
-    } else if (call.variant) {
-      for_each_tile(call.weights, active, stretch ? Operand{} : x, h, space.partial,
-                    CellTile<true>{output, shares});
-    } else {
-      for_each_tile(call.weights, active, stretch ? Operand{} : x, h, space.partial,
-                    CellTile<false>{output, shares});
+    }
+    if (!done) {
+      for_each_tile(call.weights, active, fused, h, space.partial, CellTile<false>{output, shares});
     }
     if (stretch) shares += active * share;
     if (call.projection.count) {
       for (size_t row = 0; row < active; ++row) space.h[row] = space.cells + row * shape.hidden_size;
-      for_each_tile(call.projection, active, operand(call.projection, space.h, shape.hidden_size),
+      for_each_tile(call.projection, active, operand<stored>(call.projection, space.h, shape.hidden_size),
                     {}, space.partial, ProjectionTile{call, space, rows.numbers, t});
     }
   }
   finish(call, walk, rows);
+}
+
+// Narrow weights are float's alone.
+template <size_t real_bytes = sizeof(Real)>
+CELLSTATE_INLINE void forward_as_stored(const Forward<Real>& call, Rows rows, void* workspace) {
+  if constexpr (real_bytes == 4) {
+    if (call.weights.stored == Stored::bf16) {
+      return forward_with<Stored::bf16>(call, rows, workspace);
+    }
+    if (call.weights.stored == Stored::int8) {
+      return forward_with<Stored::int8>(call, rows, workspace);
+    }
+  }
+  forward_with<Stored::full>(call, rows, workspace);
+}
+
+static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
+  forward_as_stored(call, rows, workspace);
 }
 
 }  // namespace cellstate::CELLSTATE_HERE

@@ -35,13 +35,28 @@ constexpr size_t alignment = 64;
 // 4 * lanes neighbouring outputs in a product.
 constexpr size_t vectors_per_block = 4;
 
+// How weights are stored. Narrow ones are float's alone and for the forward pass alone: each is
+// widened to a float on its way into a product, and all sums are float's.
+enum class Stored {
+  full,
+  bf16,  // the upper half of a float
+  int8,  // a whole number within ±127, times a scale for each row of W_ih, W_hh and W_hr
+};
+
 // Packed weights are blocks of (1 + terms) * 4 * lanes numbers: first the bias, then the weights
 // of each term. Units beyond the last are zero.
+//
+// Narrow weights have blocks of 3 * 4 * lanes numbers, which are the bias, the scales of x's terms
+// and those of h's, and stand apart, block by block, in words of four bytes. For each term:
+//   bf16: 2 * lanes words; of the first half, vector 0 is the lower 16 bits, vector 1 the upper;
+//   int8: lanes words, of which vector v is the byte from bit 8v on.
 template <class Real>
 struct Packed {
   const Real* blocks = nullptr;
   size_t count = 0;  // how many blocks
   size_t terms = 0;  // length of a sum without the bias: I + P for a cell
+  Stored stored = Stored::full;
+  const void* narrow = nullptr;  // weights, where they are
 };
 
 // What the steps of one cell are: T, B, I, H and P (H where nothing projects), the direction, the
@@ -205,6 +220,15 @@ inline size_t packed_size(size_t blocks, size_t terms, size_t lanes) {
   return blocks * (terms + 1) * vectors_per_block * lanes;
 }
 
+// What narrow weights take: numbers for biases and scales, then bytes.
+constexpr size_t narrow_head = 3;
+inline size_t narrow_numbers(size_t blocks, size_t lanes) {
+  return blocks * narrow_head * vectors_per_block * lanes;
+}
+inline size_t narrow_bytes(Stored stored, size_t blocks, size_t terms, size_t lanes) {
+  return blocks * terms * vectors_per_block * lanes * (stored == Stored::bf16 ? 2 : 1);
+}
+
 // Fill `packed` (packed_size numbers, aligned) from torch's layout: weight_ih (4H, I), weight_hh
 // (4H, P), bias (4H,), gates one after the other.
 template <class Real>
@@ -220,6 +244,13 @@ void pack_product(const Real* weight, const Real* bias, size_t inputs, size_t ou
 template <class Real>
 void pack_transposed(const Real* weight, size_t inputs, size_t outputs, size_t lanes,
                      Real* packed);
+
+// Fill `numbers` and `weights` (narrow_numbers and narrow_bytes of them, aligned) from a full packed
+// form, whose first `of_x` terms have scales apart from the others'. Rounds to nearest, ties to
+// even. A scale is the largest weight over 127 with seven bits cut off: scale times number is
+// exact, and rounding what was rounded changes nothing.
+void narrow(const float* packed, Stored stored, size_t blocks, size_t terms, size_t of_x,
+            size_t lanes, float* numbers, void* weights);
 
 }  // namespace cellstate
 

@@ -1,5 +1,6 @@
 // From torch's weight layout to blocks that a tile reads straight through.
 
+#include <math.h>
 #include <string.h>
 
 #include "lstm.h"
@@ -74,6 +75,67 @@ void pack_transposed(const Real* weight, size_t inputs, size_t outputs, size_t l
     for (size_t k = 0; k < inputs; ++k, packed += width) {
       memcpy(packed, weight + k * outputs + block * width, used * sizeof(Real));
       memset(packed + used, 0, (width - used) * sizeof(Real));
+    }
+  }
+}
+
+namespace {
+
+uint32_t bits_of(float value) {
+  uint32_t bits;
+  memcpy(&bits, &value, sizeof bits);
+  return bits;
+}
+
+float from_bits(uint32_t bits) {
+  float value;
+  memcpy(&value, &bits, sizeof value);
+  return value;
+}
+
+// A NaN stays one: rounding could carry into its sign.
+uint32_t to_bf16(float value) {
+  const uint32_t bits = bits_of(value);
+  return value != value ? bits >> 16 | 0x40 : (bits + 0x7fff + (bits >> 16 & 1)) >> 16;
+}
+
+float scale_of(const float* column, size_t count, size_t width) {
+  float most = 0;
+  for (size_t k = 0; k < count; ++k) most = fmaxf(most, fabsf(column[k * width]));
+  return from_bits(bits_of(most / 127) & ~uint32_t{0x7f});
+}
+
+int8_t to_int8(float value, float scale) {
+  const float number = scale > 0 ? rintf(value / scale) : 0;
+  return static_cast<int8_t>(fminf(127, fmaxf(-127, number)));
+}
+
+}  // namespace
+
+void narrow(const float* packed, Stored stored, size_t blocks, size_t terms, size_t of_x,
+            size_t lanes, float* numbers, void* weights) {
+  const size_t width = vectors_per_block * lanes;
+  auto* pairs = static_cast<uint32_t*>(weights);
+  auto* whole = static_cast<int8_t*>(weights);
+  for (size_t part = 0; part < blocks * width; ++part) {
+    const size_t block = part / width, place = part % width, v = place / lanes, lane = place % lanes;
+    const float* column = packed + block * (terms + 1) * width + place;
+    const float* full = column + width;
+    const float scales[] = {scale_of(full, of_x, width),
+                            scale_of(full + of_x * width, terms - of_x, width)};
+    float* head = numbers + block * narrow_head * width + place;
+    head[0] = *column;
+    head[width] = scales[0];
+    head[2 * width] = scales[1];
+    for (size_t k = 0; k < terms; ++k) {
+      const size_t term = block * terms + k;
+      if (stored == Stored::int8) {
+        whole[term * width + place] = to_int8(full[k * width], scales[k >= of_x]);
+        continue;
+      }
+      uint32_t& pair = pairs[(term * vectors_per_block + v) / 2 * lanes + lane];
+      const uint32_t half = to_bf16(full[k * width]);
+      pair = v % 2 ? pair | half << 16 : half;
     }
   }
 }

@@ -7,6 +7,7 @@
 #include <new>
 #include <optional>
 #include <string>
+#include <utility>
 
 #include "arrays.h"
 #include "lstm.h"
@@ -49,14 +50,16 @@ const Kernels<Real>& kernels_for(const Name& isa) {
 class Aligned {
  public:
   explicit Aligned(size_t bytes)
-      : data_(::operator new(bytes ? bytes : 1, std::align_val_t{alignment})) {}
+      : data_(::operator new(bytes ? bytes : 1, std::align_val_t{alignment})), bytes_(bytes) {}
   void* get() const { return data_.get(); }
+  size_t bytes() const { return bytes_; }
 
  private:
   struct Free {
     void operator()(void* p) const { ::operator delete(p, std::align_val_t{alignment}); }
   };
   std::unique_ptr<void, Free> data_;
+  size_t bytes_;
 };
 
 template <class Real>
@@ -66,7 +69,19 @@ class PackedWeights {
       : memory_(packed_size(blocks, terms, lanes) * sizeof(Real)), blocks_(blocks), terms_(terms) {}
 
   Real* data() { return static_cast<Real*>(memory_.get()); }
-  Packed<Real> view() const { return {static_cast<const Real*>(memory_.get()), blocks_, terms_}; }
+  size_t bytes() const { return memory_.bytes(); }
+  Packed<Real> view() const {
+    const Real* numbers = static_cast<const Real*>(memory_.get());
+    return {numbers, blocks_, terms_, stored_, numbers + narrow_from_};
+  }
+
+  // The same in a narrower form; the first `of_x` terms have scales apart from the others'.
+  PackedWeights narrowed(Stored stored, size_t of_x, size_t lanes) && {
+    if constexpr (sizeof(Real) == 4) {
+      if (stored != Stored::full) return PackedWeights(std::move(*this), stored, of_x, lanes);
+    }
+    return std::move(*this);
+  }
 
   // For y = x Wᵀ + b from weight (O, I); without a bias where that is null.
   static PackedWeights product(const Real* weight, const Real* bias, size_t inputs, size_t outputs,
@@ -84,8 +99,18 @@ class PackedWeights {
   }
 
  private:
+  PackedWeights(PackedWeights&& full, Stored stored, size_t of_x, size_t lanes)
+      : memory_(narrow_numbers(full.blocks_, lanes) * sizeof(Real) +
+                narrow_bytes(stored, full.blocks_, full.terms_, lanes)),
+        blocks_(full.blocks_), terms_(full.terms_), stored_(stored),
+        narrow_from_(narrow_numbers(blocks_, lanes)) {
+    narrow(full.data(), stored, blocks_, terms_, of_x, lanes, data(), data() + narrow_from_);
+  }
+
   Aligned memory_;
   size_t blocks_, terms_;
+  Stored stored_ = Stored::full;
+  size_t narrow_from_ = 0;
 };
 
 }  // namespace cellstate

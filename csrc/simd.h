@@ -105,8 +105,37 @@ CELLSTATE_INLINE Vector multiply_add(Vector a, Vector b, Vector c) { return a * 
 CELLSTATE_INLINE Vector at_most(Vector bound, Vector v) { return bound < v ? bound : v; }
 CELLSTATE_INLINE Vector at_least(Vector bound, Vector v) { return bound > v ? bound : v; }
 
+CELLSTATE_INLINE Bits load_bits(const uint32_t* from) {
+  Bits v;
+  memcpy(&v, from, sizeof v);
+  return v;
+}
+
 CELLSTATE_INLINE Bits bits_of(Vector v) { return (Bits)v; }
 CELLSTATE_INLINE Vector from_bits(Bits v) { return (Vector)v; }
+
+// Whole numbers as floats. GCC takes the portable form apart into scalars.
+#if defined(CELLSTATE_AVX512)
+CELLSTATE_INLINE __m512 widen(const int8_t* from) {
+  return _mm512_cvtepi32_ps(_mm512_cvtepi8_epi32(_mm_loadu_si128((const __m128i*)from)));
+}
+#elif defined(CELLSTATE_AVX2)
+CELLSTATE_INLINE __m256 widen(const int8_t* from) {
+  return _mm256_cvtepi32_ps(_mm256_cvtepi8_epi32(_mm_loadl_epi64((const __m128i*)from)));
+}
+#elif defined(CELLSTATE_NEON)
+CELLSTATE_INLINE float32x4_t widen(const int8_t* from) {
+  int32_t four;
+  memcpy(&four, from, sizeof four);
+  return vcvtq_f32_s32(vmovl_s16(vget_low_s16(vmovl_s8(vcreate_s8((uint32_t)four)))));
+}
+#else
+CELLSTATE_INLINE Vector widen(const int8_t* from) {
+  Vector v;
+  for (size_t lane = 0; lane < lanes; ++lane) v[lane] = from[lane];
+  return v;
+}
+#endif
 
 }  // namespace cellstate::CELLSTATE_HERE
 

@@ -23,13 +23,46 @@ struct Sums {
 // zero, and the runs are added up. Against one chain this costs no time that could be measured.
 constexpr size_t terms_per_run = 64;
 
+// Weights as they are stored, and how many of those make a term.
+template <Stored stored>
+struct StoredAs {
+  typedef Real Weight;
+  static constexpr size_t per_term = block_width;
+};
+template <>
+struct StoredAs<Stored::bf16> {
+  typedef uint32_t Weight;
+  static constexpr size_t per_term = block_width / 2;
+};
+template <>
+struct StoredAs<Stored::int8> {
+  typedef int8_t Weight;
+  static constexpr size_t per_term = block_width;
+};
+template <Stored stored>
+using Weight = typename StoredAs<stored>::Weight;
+
+// Vector v of a term's four.
+template <Stored stored>
+CELLSTATE_INLINE Vector weight_of(const Weight<stored>* term, size_t v) {
+  if constexpr (stored == Stored::full) {
+    return load(term + v * lanes);
+  } else if constexpr (stored == Stored::bf16) {
+    const Bits two = load_bits(term + v / 2 * lanes);
+    return from_bits(v % 2 ? two & 0xffff0000 : two << 16);
+  } else {
+    return widen(term + v * lanes);
+  }
+}
+
 // Adds one term of R rows.
-template <int R, int N>
+template <Stored stored, int R, int N>
 CELLSTATE_INLINE void add_term(Sums<R, N>& sums, const Real* const (&x)[R], size_t k,
-                               const Real* weights, size_t block_size) {
+                               const Weight<stored>* weights, size_t block_size) {
+  constexpr size_t per_term = StoredAs<stored>::per_term;
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
     CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
-      const Vector weight = load(weights + n * block_size + k * block_width + v * lanes);
+      const Vector weight = weight_of<stored>(weights + n * block_size + k * per_term, v);
       CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
         sums.of[n][r][v] = multiply_add(broadcast(x[r][k]), weight, sums.of[n][r][v]);
       }
@@ -37,48 +70,58 @@ CELLSTATE_INLINE void add_term(Sums<R, N>& sums, const Real* const (&x)[R], size
   }
 }
 
-template <int R, int N>
-CELLSTATE_INLINE void add(Sums<R, N>& total, const Sums<R, N>& run) {
+// One part of a sum: `terms` numbers of each row, with the weights of the first term of block 0.
+template <Stored stored>
+struct Operand {
+  const Real* const* rows;
+  size_t terms;
+  const Weight<stored>* weights;
+  const Real* scales;  // of block 0; null where weights have none
+};
+
+// Adds a run of terms, times the scales of whole numbers.
+template <Stored stored, int R, int N>
+CELLSTATE_INLINE void add(Sums<R, N>& total, const Sums<R, N>& run, const Operand<stored>& operand,
+                          size_t block) {
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
     CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
       CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
-        total.of[n][r][v] += run.of[n][r][v];
+        Vector& to = total.of[n][r][v];
+        if constexpr (stored == Stored::int8) {
+          const Real* scales = operand.scales + (block + n) * narrow_head * block_width;
+          to = multiply_add(run.of[n][r][v], load(scales + v * lanes), to);
+        } else {
+          to += run.of[n][r][v];
+        }
       }
     }
   }
 }
 
-// One part of a sum: `terms` numbers of each row, with the weights of the first term of block 0.
-struct Operand {
-  const Real* const* rows;
-  size_t terms;
-  const Real* weights;
-};
-
 // Adds the terms [first, last) of R rows, in runs.
-template <int R, int N>
-CELLSTATE_INLINE void add_terms(Sums<R, N>& total, const Operand& operand, size_t row,
+template <int R, int N, Stored stored>
+CELLSTATE_INLINE void add_terms(Sums<R, N>& total, const Operand<stored>& operand, size_t row,
                                 size_t block, size_t first, size_t last, size_t block_size) {
   if (first >= last) return;  // an operand that is not there has no rows either
-  const Real* weights = operand.weights + block * block_size;
+  const Weight<stored>* weights = operand.weights + block * block_size;
   const Real* x[R];
   CELLSTATE_UNROLL for (int r = 0; r < R; ++r) x[r] = operand.rows[row + r];
   if (R * N == 1) {  // too few sums to hide the latency of an addition: two runs at once
     for (; first + 2 * terms_per_run <= last; first += 2 * terms_per_run) {
       Sums<R, N> run = {}, next = {};
       for (size_t k = first; k < first + terms_per_run; ++k) {
-        add_term(run, x, k, weights, block_size);
-        add_term(next, x, k + terms_per_run, weights, block_size);
+        add_term<stored>(run, x, k, weights, block_size);
+        add_term<stored>(next, x, k + terms_per_run, weights, block_size);
       }
-      add(total, run);
-      add(total, next);
+      add(total, run, operand, block);
+      add(total, next, operand, block);
     }
   }
   while (first < last) {
     const size_t end = first + terms_per_run < last ? first + terms_per_run : last;
     Sums<R, N> run = {};
-    for (; first < end; ++first) add_term(run, x, first, weights, block_size);
-    add(total, run);
+    for (; first < end; ++first) add_term<stored>(run, x, first, weights, block_size);
+    add(total, run, operand, block);
   }
 }
 
@@ -107,22 +150,32 @@ CELLSTATE_INLINE void store_sums(const Sums<R, N>& sums, Real* to, size_t stride
   }
 }
 
-// Packed weights: blocks of biases, then of the weights of each term.
+// From the weights of one block to those of the next.
+template <Stored stored>
 CELLSTATE_INLINE size_t block_size(const Packed<Real>& packed) {
-  return (1 + packed.terms) * block_width;
+  return (packed.terms + (stored == Stored::full)) * StoredAs<stored>::per_term;
 }
 
-CELLSTATE_INLINE Operand operand(const Packed<Real>& packed, const Real* const* rows, size_t terms,
-                                 size_t after = 0) {
-  return {rows, terms, packed.blocks + (1 + after) * block_width};
+template <Stored stored = Stored::full>
+CELLSTATE_INLINE Operand<stored> operand(const Packed<Real>& packed, const Real* const* rows,
+                                         size_t terms, size_t after = 0) {
+  if constexpr (stored == Stored::full) {
+    return {rows, terms, packed.blocks + (1 + after) * block_width, nullptr};
+  } else {
+    const Real* scales = packed.blocks + (after ? 2 : 1) * block_width;
+    const auto* weights = (const Weight<stored>*)packed.narrow;
+    return {rows, terms, weights + after * StoredAs<stored>::per_term, scales};
+  }
 }
 
 // Sums that start from the biases.
 template <int R, int N>
 CELLSTATE_INLINE Sums<R, N> biases(const Packed<Real>& packed, size_t block) {
+  const bool full = packed.stored == Stored::full;
+  const size_t size = full ? block_size<Stored::full>(packed) : narrow_head * block_width;
   Sums<R, N> total;
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
-    const Real* from = packed.blocks + (block + n) * block_size(packed);
+    const Real* from = packed.blocks + (block + n) * size;
     CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
       CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
         total.of[n][r][v] = load(from + v * lanes);
@@ -153,14 +206,14 @@ CELLSTATE_INLINE void visit_tiles(size_t first, size_t last, size_t rows, const 
 constexpr size_t terms_per_pass = 8 * terms_per_run;
 
 // One visit to a tile: the terms [first, last) of one operand or, in one go, all of both.
-template <class Tile>
+template <class Tile, Stored stored>
 struct Pass {
   const Tile& tile;
-  const Operand& x;
-  const Operand& h;
+  const Operand<stored>& x;
+  const Operand<stored>& h;
   size_t block_size;
   Real* partial;  // (rows, 4 lanes): sums between two passes; null to do everything in one
-  const Operand* only;
+  const Operand<stored>* only;
   size_t first, last;
   bool begins, ends;
 
@@ -184,24 +237,25 @@ struct Pass {
 // Sums all terms of x, then of h, for every tile: from tile.begin<R, N>(block, row) to
 // tile.end<R, N>(sums, block, row). Blocks are the outer loop: a block's weights are read from a
 // near cache for all rows, in passes where the block alone would not stay there.
-template <class Tile>
-CELLSTATE_INLINE void for_each_tile(const Packed<Real>& packed, size_t rows, const Operand& x,
-                                    const Operand& h, Real* partial, const Tile& tile) {
-  const size_t size = block_size(packed);
+template <class Tile, Stored stored>
+CELLSTATE_INLINE void for_each_tile(const Packed<Real>& packed, size_t rows,
+                                    const Operand<stored>& x, const Operand<stored>& h,
+                                    Real* partial, const Tile& tile) {
+  const size_t size = block_size<stored>(packed);
   if (rows <= tile_rows || x.terms + h.terms <= 2 * terms_per_pass) {
     return visit_tiles(0, packed.count, rows,
-                       Pass<Tile>{tile, x, h, size, nullptr, nullptr, 0, 0, true, true});
+                       Pass<Tile, stored>{tile, x, h, size, nullptr, nullptr, 0, 0, true, true});
   }
-  const Operand* const operands[] = {&x, &h};
+  const Operand<stored>* const operands[] = {&x, &h};
   for (size_t block = 0; block < packed.count; ++block) {
     size_t done = 0;
-    for (const Operand* one : operands) {
+    for (const Operand<stored>* one : operands) {
       for (size_t first = 0; first < one->terms; first += terms_per_pass) {
         const size_t last = first + terms_per_pass < one->terms ? first + terms_per_pass : one->terms;
         const bool begins = done == 0;
         done += last - first;
         visit_tiles(block, block + 1, rows,
-                    Pass<Tile>{tile, x, h, size, partial, one, first, last, begins,
+                    Pass<Tile, stored>{tile, x, h, size, partial, one, first, last, begins,
                                done == x.terms + h.terms});
       }
     }

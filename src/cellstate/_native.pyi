@@ -17,7 +17,8 @@ class PackedLSTM:
     """One cell's float32 weights in the layout of one instruction set.
 
     `weight_ih` is (4H, I), `weight_hh` (4H, P), `bias` (4H,), gates in the order i, f, g, o, and
-    `weight_hr` (P, H), or None where P = H.
+    `weight_hr` (P, H), or None where P = H. `stored` is "full", "bf16" or "int8": narrow weights
+    are rounded, each row of whole numbers with a scale, and widened on their way into a product.
     """
 
     def __init__(
@@ -28,9 +29,12 @@ class PackedLSTM:
         weight_hr: _Floats | None = None,
         *,
         isa: str | None = None,
+        stored: str = "full",
     ) -> None: ...
     @property
     def isa(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
     @property
     def input_size(self) -> int: ...
     @property
@@ -53,9 +57,12 @@ class PackedLSTM64:
         weight_hr: _Doubles | None = None,
         *,
         isa: str | None = None,
+        stored: str = "full",
     ) -> None: ...
     @property
     def isa(self) -> str: ...
+    @property
+    def bytes(self) -> int: ...
     @property
     def input_size(self) -> int: ...
     @property
@@ -131,7 +138,10 @@ def lstm_step(
     threads: int = 1,
     variant: Variant | None = None,
 ) -> None:
-    """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself."""
+    """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself.
+
+    States may have an axis of one layer before the others.
+    """
 
 def lstm_forward(
     packed: PackedLSTM | PackedLSTM64,

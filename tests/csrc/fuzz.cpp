@@ -48,6 +48,19 @@ struct Aligned {
   void* data;
 };
 
+// Packed weights stored anew, where they are to be.
+struct Narrow {
+  Narrow(Packed<Real>& packed, Stored stored, size_t of_x, size_t lanes)
+      : numbers(narrow_numbers(packed.count, lanes) * sizeof(Real)),
+        weights(narrow_bytes(stored, packed.count, packed.terms, lanes)) {
+    if (stored == Stored::full) return;
+    narrow((const float*)packed.blocks, stored, packed.count, packed.terms, of_x, lanes,
+           (float*)numbers.data, weights.data);
+    packed = {(Real*)numbers.data, packed.count, packed.terms, stored, weights.data};
+  }
+  Aligned numbers, weights;
+};
+
 double sigmoid(double x) { return 1 / (1 + exp(-x)); }
 
 void fail(const char* what, double found, double expected) {
@@ -57,6 +70,21 @@ void fail(const char* what, double found, double expected) {
 
 void expect(const char* what, double found, double expected, double tolerance) {
   if (!(fabs(found - expected) <= tolerance * (1 + fabs(expected)))) fail(what, found, expected);
+}
+
+// Rounds weights (rows, count) as narrow ones are stored, each row with a scale of its own.
+void round_rows(Real* weights, size_t rows, size_t count, Stored stored) {
+  for (size_t row = 0; row < rows; ++row, weights += count) {
+    double most = 0;
+    for (size_t k = 0; k < count; ++k) most = std::max(most, fabs(double(weights[k])));
+    int exponent;
+    const double fraction = frexp(double(float(most / 127)), &exponent);
+    const double scale = ldexp(floor(ldexp(fraction, 17)), exponent - 17);
+    for (size_t k = 0; k < count; ++k) {
+      const double unit = stored == Stored::int8 ? scale : ldexp(1, ilogb(weights[k]) - 7);
+      if (unit > 0) weights[k] = Real(nearbyint(double(float(weights[k] / Real(unit)))) * unit);
+    }
+  }
 }
 
 void once() {
@@ -83,6 +111,12 @@ void once() {
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return lengths[a] > lengths[b]; });
 
+  const Stored stored = sizeof(Real) == 4 ? Stored(draw(0, 2)) : Stored::full;
+  if (stored != Stored::full) {  // what the equations see; what is packed rounds to the same
+    round_rows(weight_ih.get(), 4 * H, I, stored);
+    round_rows(weight_hh.get(), 4 * H, P, stored);
+    round_rows(weight_hr.get(), P, H, stored);
+  }
   Aligned packed(packed_size(cell_blocks(H, lanes), I + P, lanes) * sizeof(Real));
   pack_cell(weight_ih.get(), weight_hh.get(), bias.get(), I, H, P, lanes, (Real*)packed.data);
   Aligned projection(packed_size(product_blocks(P, lanes), H, lanes) * sizeof(Real));
@@ -93,6 +127,8 @@ void once() {
   Forward<Real> call{};
   call.weights = {(Real*)packed.data, cell_blocks(H, lanes), I + P};
   if (projects) call.projection = {(Real*)projection.data, product_blocks(P, lanes), H};
+  Narrow narrow_weights(call.weights, stored, I, lanes);
+  Narrow narrow_projection(call.projection, stored, H, lanes);
   call.shape = {T, B, I, H, P, reverse, ragged ? lengths.data() : nullptr,
                 anew ? reset.data() : nullptr, start_h.get(), start_c.get()};
   call.x = x.get();

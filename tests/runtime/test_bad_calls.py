@@ -25,6 +25,7 @@ def state_of(h, c):
 
 
 GOOD = np.zeros((2, 3, 33), np.float32)
+NAN_WEIGHT = np.full((132, 33), np.nan, np.float32)
 
 CHAIN_CALLS = {
     "no layers": (lambda: Chain((), {}), InputError, "unique names"),
@@ -69,6 +70,18 @@ CHAIN_CALLS = {
         r"got \(7,\) int64",
     ),
     "no threads": (lambda: Chain(STACK, TENSORS, threads=0), InputError, "1 or more; got 0"),
+    "an unknown form of weights": (
+        lambda: Chain(STACK, TENSORS, weights="int9"),
+        InputError,
+        "'bf16' or 'int8'; got 'int9'. Did you mean 'int8'?",
+    ),
+    "whole numbers from NaN": (
+        lambda: Chain(STACK, TENSORS | {"body.weight_hh_l1": NAN_WEIGHT}, weights="int8"),
+        InputError,
+        "'body.weight_hh_l1' must be finite to be stored as int8; got 4356 infinite or NaN",
+    ),
+    "no axes": (lambda: chain().step(np.float32(1)), ShapeError, r"got \(\) float32"),
+    "an array of no axes": (lambda: chain().step(ZEROS[0, 0, 0, ...]), ShapeError, r"got \(\)"),
     "too few axes": (lambda: chain().sequence(ZEROS[0]), ShapeError, r"x must be \(time, batch"),
     "too many axes": (lambda: chain().step(ZEROS), ShapeError, r"x must be \(batch, input=5\)"),
     "another width": (lambda: chain().step(ZEROS[0, :, :4]), ShapeError, r"got \(3, 4\) float32"),
@@ -162,6 +175,17 @@ NATIVE_CALLS = {
     "weight_ih of other units": (lambda: pack(weight_ih=floats(8, I)), r"shape \(20, 3\); got"),
     "weight_hh not 4H": (lambda: pack(weight_hh=floats(H, H)), r"shape \(20, 5\)"),
     "bias too long": (lambda: pack(bias=floats(4 * H + 1)), r"shape \(20,\); got shape \(21,\)"),
+    "an unknown form": (lambda: pack(stored="int4"), "'full', 'bf16' or 'int8'; got 'int4'"),
+    "whole numbers of an infinity": (
+        lambda: pack(weight_hh=np.full((4 * H, H), np.inf, np.float32), stored="int8"),
+        "weight_hh must be finite to be stored as int8; got inf",
+    ),
+    "narrow float64": (
+        lambda: _native.PackedLSTM64(
+            *(np.zeros(s) for s in ((4 * H, I), (4 * H, H), (4 * H,))), stored="bf16"
+        ),
+        "float64 must be stored in full; got 'bf16'",
+    ),
     "unknown isa": (lambda: pack(isa="avx1024"), r"this CPU runs \(baseline.*; got 'avx1024'"),
     "x of float64": (lambda: step(x=np.zeros((B, I))), "not float32"),
     "x of another width": (lambda: step(x=floats(B, I + 1)), r"\(2, 3\); got shape \(2, 4\)"),

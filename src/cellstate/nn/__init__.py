@@ -5,5 +5,6 @@ from cellstate.nn.foreign import from_keras, from_torch
 from cellstate.nn.lstm import LSTM
 from cellstate.nn.onnx_export import to_onnx
 from cellstate.nn.onnx_import import from_onnx
+from cellstate.nn.quantized import QuantizedLSTM
 
-__all__ = ["LSTM", "Chain", "from_keras", "from_onnx", "from_torch", "to_onnx"]
+__all__ = ["LSTM", "Chain", "QuantizedLSTM", "from_keras", "from_onnx", "from_torch", "to_onnx"]

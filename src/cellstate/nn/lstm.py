@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import warnings
 from collections.abc import Callable, Sequence
-from typing import Any, Literal, Self, overload
+from typing import TYPE_CHECKING, Any, Literal, Self, overload
 
 import torch
 from torch import Tensor, nn
@@ -19,6 +19,10 @@ from cellstate.ops.lstm import run, zero_state
 from cellstate.ops.noise import draw_keys
 from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands, Recompute
 from cellstate.ops.variant import PLAIN, DroppedAt
+
+if TYPE_CHECKING:
+    from cellstate.nn.quantized import QuantizedLSTM
+    from cellstate.ops.stored import Stored
 
 
 class LSTM(nn.Module):
@@ -422,6 +426,29 @@ class LSTM(nn.Module):
         if not self.training or not (self.variant.draws or self.weight_drop):
             return None
         return draw_keys(self.num_layers * self._directions)
+
+    def quantize(self, stored: Stored) -> QuantizedLSTM:
+        """Give the layer for inference with weights in fewer bits, half or a quarter of the bytes.
+
+        Parameters
+        ----------
+        stored : {"bf16", "int8"}
+            bfloat16, or whole numbers with a scale for each row. Biases, states and arithmetic stay
+            float32.
+
+        Returns
+        -------
+        QuantizedLSTM
+            A new module with the same call, without `trace`; this layer is left as it is.
+
+        Raises
+        ------
+        InputError
+            `stored` is unknown, or the weights are not float32, or not finite.
+        """
+        from cellstate.nn.quantized import QuantizedLSTM
+
+        return QuantizedLSTM(self, stored)
 
     def extra_repr(self) -> str:
         """Show the sizes, and what differs from the defaults."""

@@ -12,6 +12,7 @@ from torch.utils.weak import WeakIdKeyDictionary
 from cellstate import _native
 from cellstate.ops.problem import CellWeights
 
+C = TypeVar("C", bound=tuple[Any, ...])
 P = TypeVar("P")
 
 
@@ -29,23 +30,24 @@ _GRADIENTS: Any = WeakIdKeyDictionary()
 
 def packed_cell(cell: CellWeights) -> _native.PackedLSTM | _native.PackedLSTM64:
     """Give the cell's weights as the forward kernel reads them."""
-    return _kept(_CELLS, cell, _pack_cell)
+    return kept(_CELLS, cell, _pack_cell)
 
 
 def packed_gradient(cell: CellWeights) -> _native.PackedGradient | _native.PackedGradient64:
     """Give the cell's weights as the backward kernel reads them."""
-    return _kept(_GRADIENTS, cell, _pack_gradient)
+    return kept(_GRADIENTS, cell, _pack_gradient)
 
 
-def _kept(entries: Any, cell: CellWeights, pack: Callable[[CellWeights], P]) -> P:
+def kept(entries: Any, cell: C, pack: Callable[[C], P]) -> P:
+    """Give the packed form of a cell, kept by its second tensor for as long as all stay alike."""
     key = _state_of(cell)
-    entry = entries.get(cell.weight_hh)
+    entry = entries.get(cell[1])
     if entry is None or entry.key != key or key is None:
-        entry = entries[cell.weight_hh] = _Entry(key or (), pack(cell))
+        entry = entries[cell[1]] = _Entry(key or (), pack(cell))
     return entry.packed
 
 
-def _state_of(cell: CellWeights) -> tuple[Any, ...] | None:
+def _state_of(cell: tuple[Any, ...]) -> tuple[Any, ...] | None:
     """Tell one state of the weights from another; None where that cannot be told.
 
     A change through `.data` leaves torch's version as it was; a sample of the values, which costs
@@ -61,12 +63,15 @@ def _state_of(cell: CellWeights) -> tuple[Any, ...] | None:
 
 def _pack_cell(cell: CellWeights) -> Any:
     weight_ih, weight_hh = (in_four(t.detach(), cell) for t in (cell.weight_ih, cell.weight_hh))
-    bias = weight_hh.new_zeros(len(weight_hh))
-    if cell.bias_ih is not None:
-        bias = in_four(cell.bias_ih.detach(), cell)
-        bias = bias if cell.bias_hh is None else bias + in_four(cell.bias_hh.detach(), cell)
     kind = _native.PackedLSTM if weight_hh.dtype == torch.float32 else _native.PackedLSTM64
-    return kind(_array(weight_ih), _array(weight_hh), _array(bias), _array(cell.weight_hr))
+    return kind(_array(weight_ih), _array(weight_hh), summed_bias(cell), _array(cell.weight_hr))
+
+
+def summed_bias(cell: CellWeights) -> Any:
+    """Give the sum of both biases, (4H,); zeros where there are none."""
+    if cell.bias_ih is None or cell.bias_hh is None:
+        return torch.zeros(4 * cell.hidden_size, dtype=cell.weight_hh.dtype).numpy()
+    return _array(in_four(cell.bias_ih.detach() + cell.bias_hh.detach(), cell))
 
 
 def _pack_gradient(cell: CellWeights) -> Any:

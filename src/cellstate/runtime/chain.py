@@ -9,9 +9,9 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellstate import network
-from cellstate.errors import InputError, ShapeError, explain
+from cellstate.errors import InputError, ShapeError, did_you_mean, explain
 from cellstate.runtime.layers import LSTMStack, build
-from cellstate.runtime.state import Floats, State, checked_state, zero_state
+from cellstate.runtime.state import Floats, State, checked_state, is_dense, zero_state
 
 
 class Chain:
@@ -26,11 +26,16 @@ class Chain:
         so two chains may share one mapping. Copied: later changes have no effect.
     threads : int, default 1
         Threads that share the rows of a call. More than one pays from some hundred rows on.
+    weights : {"float32", "bf16", "int8"}
+        How the matrices of LSTM layers are stored: as they are, rounded to bfloat16, or to whole
+        numbers with a scale for each row. All else stays float32. A step of few rows takes the time
+        in which its weights are read, and narrow ones are half or a quarter of the bytes.
 
     Raises
     ------
     InputError
-        The layers do not fit one another, or a tensor is missing.
+        The layers do not fit one another, a tensor is missing, or one is not finite where weights
+        are stored as int8.
     ShapeError
         A tensor has another shape than its layer, or is not floating point.
 
@@ -71,12 +76,14 @@ class Chain:
         tensors: Mapping[str, NDArray[Any]],
         *,
         threads: int = 1,
+        weights: str = "float32",
     ) -> None:
         self.layers = tuple(layers)
         network.check(self.layers)
         _check_threads(threads)
         self._recurrent = tuple(one for one in self.layers if isinstance(one, network.LSTM))
-        self._built = build(self.layers, tensors, threads)
+        self._width = network.features_in(self.layers[0])
+        self._built = build(self.layers, tensors, threads, _stored(weights))
 
     def zero_state(self, batch: int) -> State:
         """Make the state before the first step.
@@ -122,8 +129,16 @@ class Chain:
         ShapeError, InputError
             `x` or `state` does not fit the layers.
         """
-        y_TBO, after = self._run(_sequence(self.layers[0], x, ("batch",))[np.newaxis], state)
-        return y_TBO[0], after
+        if not (type(x) is np.ndarray and x.ndim == 2 and is_dense(x, (len(x), self._width))):
+            x = _sequence(self.layers[0], x, ("batch",))
+        before = checked_state(self._recurrent, len(x), state)
+        after: State = {}
+        for layer in self._built:
+            if isinstance(layer, LSTMStack):
+                x, after[layer.name] = layer.step(x, before[layer.name])
+            else:
+                x = layer.step(x)
+        return x, after
 
     def sequence(
         self, x: ArrayLike, state: Mapping[str, tuple[Floats, Floats]] | None = None
@@ -149,11 +164,7 @@ class Chain:
         ShapeError, InputError
             `x` or `state` does not fit the layers.
         """
-        return self._run(_sequence(self.layers[0], x, ("time", "batch")), state)
-
-    def _run(
-        self, x: NDArray[Any], state: Mapping[str, tuple[Floats, Floats]] | None
-    ) -> tuple[Floats, State]:
+        x = _sequence(self.layers[0], x, ("time", "batch"))
         before = checked_state(self._recurrent, x.shape[1], state)
         after: State = {}
         for layer in self._built:
@@ -184,6 +195,21 @@ def _sequence(first: network.Layer, x: ArrayLike, axes: tuple[str, ...]) -> NDAr
             )
         )
     return array if kinds == "iu" else np.ascontiguousarray(array, np.float32)
+
+
+def _stored(weights: str) -> str:
+    """Name how the kernels call it."""
+    names = {"float32": "full", "bf16": "bf16", "int8": "int8"}
+    if weights not in names:
+        raise InputError(
+            explain(
+                "runtime.Chain",
+                "weights must be " + " or ".join(map(repr, names)),
+                repr(weights),
+                did_you_mean(str(weights), names),
+            )
+        )
+    return names[weights]
 
 
 def _check_threads(threads: int) -> None:

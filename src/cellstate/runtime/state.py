@@ -12,6 +12,7 @@ from cellstate import network
 from cellstate.errors import InputError, ShapeError, did_you_mean, explain
 
 Floats = NDArray[np.float32]
+FLOAT32 = np.dtype(np.float32)
 
 
 class LSTMState(NamedTuple):
@@ -47,6 +48,16 @@ def zero_state(layers: Sequence[network.LSTM], batch: int) -> State:
         )
         for layer in layers
     }
+
+
+def is_dense(array: object, shape: tuple[int, ...]) -> bool:
+    """Whether it is a dense float32 array of a shape already, as kernels take it."""
+    return (
+        type(array) is np.ndarray
+        and array.shape == shape
+        and array.dtype is FLOAT32
+        and array.flags.c_contiguous
+    )
 
 
 def checked_state(
@@ -86,6 +97,10 @@ def checked_state(
 
 def _held_to(layer: network.LSTM, batch: int, given: tuple[Floats, Floats]) -> LSTMState:
     shape = (layer.num_layers, batch, layer.hidden_size)
+    if isinstance(given, tuple) and len(given) == 2:  # the common case, in few operations
+        h, c = given
+        if is_dense(h, shape) and is_dense(c, shape):
+            return LSTMState(h, c)
     try:
         h, c = (np.asarray(part) for part in given)
     except (TypeError, ValueError) as problem:
