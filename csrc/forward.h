@@ -192,7 +192,7 @@ struct NormedStep : CellOutput {
     Real* normed = call.normed ? call.normed + place(row) * 8 * H : nullptr;
     for (size_t unit = 0; unit < H; unit += lanes) {
       const size_t used = used_of(unit, lanes, H);
-      const Real* bias = call.weights.blocks + unit / lanes * block_size(call.weights);
+      const Real* bias = call.weights.blocks + unit / lanes * block_size<Stored::full>(call.weights);
       Vector a[vectors_per_block];
       CELLSTATE_UNROLL for (size_t gate = 0; gate < vectors_per_block; ++gate) {
         const size_t at = gate * H + unit;

@@ -16,6 +16,8 @@ PER_INSTRUCTION_SET = [
     "product.h",
     "accumulate.h",
     "sums.h",
+    "variants.h",
+    "noise.h",
     "vector_math.h",
     "simd.h",
     "lstm.h",
