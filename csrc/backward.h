@@ -406,14 +406,14 @@ CELLSTATE_INLINE void find_neighbours(const Backward<Real>& call, const Walk& wa
   }
 }
 
-static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
+static void backward(const Backward<Real>& call, Rows rows, void* workspace, Team team) {
   const Steps<Real>& shape = call.shape;
   const BackwardSpace space(call, rows.count, workspace);
   const size_t B = shape.batch, H = shape.hidden_size, P = shape.output_size;
   const auto sums = operand(call.recurrent, space.sums, 4 * H);
   const auto dh = operand(call.projection, space.dh, P);
   Walk walk(shape, rows, !shape.reverse);
-  for (size_t row = 0; row < rows.count; ++row) {
+  for (size_t row = 0; row < rows.count && team.member == 0; ++row) {
     const size_t number = rows.numbers[row];
     copy(call.dc0 + number * H, call.dc_n + number * H, H);
     for (size_t t = walk.length(number); t < shape.steps; ++t) {
@@ -436,22 +436,24 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
     fill_zero(call.dstart_h + number * P, P);
     fill_zero(call.dstart_c + number * H, H);
   }
+  wait(team);
   for (size_t s = 0; s < shape.steps; ++s) {
     const size_t t = walk.step(s);
     find_neighbours(call, walk, rows.numbers, t, space);
     if (s + 1 < shape.steps) prefetch(call, walk, rows.numbers, shape.reverse ? t + 1 : t - 1);
     const GradientTile tile{call, space, rows.numbers, t};
     if (call.projection.count) {
-      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, OutputTile{tile});
-      for_each_tile(call.projection, walk.active(), dh, {}, space.partial, InnerTile{tile});
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, OutputTile{tile}, team);
+      for_each_tile(call.projection, walk.active(), dh, {}, space.partial, InnerTile{tile}, team);
     } else if (call.variant) {
-      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<true>{tile});
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<true>{tile}, team);
     } else {
-      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<false>{tile});
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<false>{tile}, team);
     }
     if (call.variant && call.variant->norm_hh) {
       for (size_t row = 0; row < walk.active(); ++row) tile.finish(row);
     }
+    wait(team);
   }
   for (size_t row = 0; row < rows.count; ++row) {
     const size_t number = rows.numbers[row];
@@ -460,14 +462,14 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace) {
     space.sums[row] = any ? call.dsums + place * 4 * H : call.zeros;
     space.extra[row] = any ? call.zeros : call.dh_n + number * P;
     space.anew[row] = any && shape.reset && shape.reset[place];
-    if (!space.anew[row]) continue;
+    if (!space.anew[row] || team.member != 0) continue;
     for (size_t unit = 0; unit < H; ++unit) {
       call.dstart_c[number * H + unit] += call.dc0[number * H + unit];
     }
     fill_zero(call.dc0 + number * H, H);
   }
   for_each_tile(call.recurrent, rows.count, sums, {}, space.partial,
-                FirstTile{{call, space, rows.numbers, 0}});
+                FirstTile{{call, space, rows.numbers, 0}}, team);
 }
 
 }  // namespace cellstate::CELLSTATE_HERE

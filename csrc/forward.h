@@ -316,7 +316,7 @@ CELLSTATE_INLINE void finish(const Forward<Real>& call, const Walk& walk, Rows r
 }
 
 template <Stored stored>
-static void forward_with(const Forward<Real>& call, Rows rows, void* workspace) {
+static void forward_with(const Forward<Real>& call, Rows rows, void* workspace, Team team) {
   const Steps<Real>& shape = call.shape;
   const ForwardSpace space(call, rows.count, workspace);
   const bool normed = call.variant && call.variant->norm_hh;
@@ -336,9 +336,9 @@ static void forward_with(const Forward<Real>& call, Rows rows, void* workspace) 
         }
       }
       if (normed) {
-        for_each_tile(call.weights, count, x, {}, space.partial, SumsTile{space.of_x, shape.hidden_size});
+        for_each_tile(call.weights, count, x, {}, space.partial, SumsTile{space.of_x, shape.hidden_size}, team);
       } else {
-        for_each_tile(call.weights, count, x, {}, space.partial, ShareTile{call, space});
+        for_each_tile(call.weights, count, x, {}, space.partial, ShareTile{call, space}, team);
       }
       shares = normed ? space.of_x : space.shares;
     }
@@ -357,42 +357,43 @@ static void forward_with(const Forward<Real>& call, Rows rows, void* workspace) 
       if (normed) {
         const NormedStep step{output, stretch ? shares : space.of_x};
         const SumsTile in_x{space.of_x, shape.hidden_size}, in_h{space.of_h, shape.hidden_size};
-        if (!stretch) for_each_tile(call.weights, active, x, {}, space.partial, in_x);
-        for_each_tile(call.weights, active, {}, h, space.partial, in_h);
+        if (!stretch) for_each_tile(call.weights, active, x, {}, space.partial, in_x, team);
+        for_each_tile(call.weights, active, {}, h, space.partial, in_h, team);
         for (size_t row = 0; row < active; ++row) step.finish(row);
       } else if (call.variant) {
-        for_each_tile(call.weights, active, fused, h, space.partial, CellTile<true>{output, shares});
+        for_each_tile(call.weights, active, fused, h, space.partial, CellTile<true>{output, shares}, team);
       }
     }
     if (!done) {
-      for_each_tile(call.weights, active, fused, h, space.partial, CellTile<false>{output, shares});
+      for_each_tile(call.weights, active, fused, h, space.partial, CellTile<false>{output, shares}, team);
     }
     if (stretch) shares += active * share;
     if (call.projection.count) {
       for (size_t row = 0; row < active; ++row) space.h[row] = space.cells + row * shape.hidden_size;
       for_each_tile(call.projection, active, operand<stored>(call.projection, space.h, shape.hidden_size),
-                    {}, space.partial, ProjectionTile{call, space, rows.numbers, t});
+                    {}, space.partial, ProjectionTile{call, space, rows.numbers, t}, team);
     }
+    wait(team);
   }
-  finish(call, walk, rows);
+  if (team.member == 0) finish(call, walk, rows);
 }
 
 // Narrow weights are float's alone.
 template <size_t real_bytes = sizeof(Real)>
-CELLSTATE_INLINE void forward_as_stored(const Forward<Real>& call, Rows rows, void* workspace) {
+CELLSTATE_INLINE void forward_as_stored(const Forward<Real>& call, Rows rows, void* workspace, Team team) {
   if constexpr (real_bytes == 4) {
     if (call.weights.stored == Stored::bf16) {
-      return forward_with<Stored::bf16>(call, rows, workspace);
+      return forward_with<Stored::bf16>(call, rows, workspace, team);
     }
     if (call.weights.stored == Stored::int8) {
-      return forward_with<Stored::int8>(call, rows, workspace);
+      return forward_with<Stored::int8>(call, rows, workspace, team);
     }
   }
-  forward_with<Stored::full>(call, rows, workspace);
+  forward_with<Stored::full>(call, rows, workspace, team);
 }
 
-static void forward(const Forward<Real>& call, Rows rows, void* workspace) {
-  forward_as_stored(call, rows, workspace);
+static void forward(const Forward<Real>& call, Rows rows, void* workspace, Team team) {
+  forward_as_stored(call, rows, workspace, team);
 }
 
 }  // namespace cellstate::CELLSTATE_HERE

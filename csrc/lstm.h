@@ -96,6 +96,16 @@ struct Rows {
   size_t count;
 };
 
+// Threads that run one call together: each has all rows, but its own units, and waits for the others
+// at the end of a step. Calls that project or normalise have no such form: there a member is alone.
+struct Team {
+  size_t member, members;
+  void (*wait)(void* barrier);  // until all members have come; null where a member is alone
+  void* barrier;
+};
+
+constexpr Team alone = {0, 1, nullptr, nullptr};
+
 // T steps of a cell. In the padding y, gates and cells become zero.
 template <class Real>
 struct Forward {
@@ -175,16 +185,16 @@ struct Accumulate {
 template <class Real>
 using Elementwise = void (*)(const Real* x, Real* y, size_t count);
 
-// All that is compiled for one instruction set and one type. Calls on rows that do not overlap may
-// run at the same time, each with a workspace of its own.
+// All that is compiled for one instruction set and one type. Calls on rows that do not overlap, and
+// members of a team, may run at the same time, each with a workspace of its own.
 template <class Real>
 struct Kernels {
   const char* isa;
   size_t lanes;  // numbers in a vector, which decides how weights are packed
   size_t (*forward_bytes)(const Forward<Real>& call, size_t rows);  // of workspace
-  void (*forward)(const Forward<Real>& call, Rows rows, void* workspace);
+  void (*forward)(const Forward<Real>& call, Rows rows, void* workspace, Team team);
   size_t (*backward_bytes)(const Backward<Real>& call, size_t rows);
-  void (*backward)(const Backward<Real>& call, Rows rows, void* workspace);
+  void (*backward)(const Backward<Real>& call, Rows rows, void* workspace, Team team);
   void (*product)(const Product<Real>& call, size_t first, size_t last);     // rows of x
   void (*accumulate)(const Accumulate<Real>& call, size_t first, size_t last);  // rows of c
   Elementwise<Real> exp, sigmoid, tanh;

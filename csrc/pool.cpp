@@ -17,7 +17,7 @@ namespace {
 struct Search {
   unsigned long long known;  // libraries loaded so far, at the last search
   unsigned long long now = 0;
-  RunOnPool found = nullptr;
+  Pool found;
 };
 
 // Looks at one loaded library. GCC's OpenMP library has the entry point, and LLVM's and Intel's
@@ -34,19 +34,22 @@ int look(dl_phdr_info* library, size_t, void* data) {
     return 0;
   }
   if (void* handle = dlopen(path, RTLD_LAZY | RTLD_NOLOAD)) {
-    search->found = reinterpret_cast<RunOnPool>(dlsym(handle, "GOMP_parallel"));
+    const auto number = [&](const char* name) { return reinterpret_cast<int (*)()>(dlsym(handle, name)); };
+    const auto run = reinterpret_cast<RunOnPool>(dlsym(handle, "GOMP_parallel"));
+    const Pool pool{run, number("omp_get_num_threads"), number("omp_get_thread_num")};
+    if (pool.run && pool.team_size && pool.team_member) search->found = pool;
   }
-  return search->found != nullptr;
+  return search->found.run != nullptr;
 }
 
 }  // namespace
 
-RunOnPool find_pool() {
+Pool find_pool() {
   static std::mutex guard;
-  static RunOnPool found = nullptr;
+  static Pool found;
   static unsigned long long known = 0;
   const std::lock_guard<std::mutex> lock(guard);
-  if (!found) {  // torch may be imported at any time
+  if (!found.run) {  // torch may be imported at any time
     Search search{known};
     dl_iterate_phdr(look, &search);
     found = search.found;
@@ -57,7 +60,7 @@ RunOnPool find_pool() {
 
 #else
 
-RunOnPool find_pool() { return nullptr; }
+Pool find_pool() { return {}; }
 
 #endif
 

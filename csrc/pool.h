@@ -12,8 +12,14 @@ namespace cellstate {
 // GOMP_parallel: calls function(data) once on each of so many threads, this one among them.
 using RunOnPool = void (*)(void (*function)(void*), void* data, unsigned threads, unsigned flags);
 
-// The entry point of an OpenMP library that is loaded, or null.
-RunOnPool find_pool();
+// The entry points of an OpenMP library that is loaded, or null.
+struct Pool {
+  RunOnPool run = nullptr;
+  int (*team_size)() = nullptr;    // omp_get_num_threads: how many run now, fewer perhaps than asked
+  int (*team_member)() = nullptr;  // omp_get_thread_num
+};
+
+Pool find_pool();
 
 }  // namespace cellstate
 

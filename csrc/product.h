@@ -48,7 +48,7 @@ static void product_with(const Product<Real>& call, size_t first, size_t last) {
     const size_t count = used_of(from, most_rows, last);
     for (size_t row = 0; row < count; ++row) rows[row] = call.x + (from + row) * call.inputs;
     for_each_tile(call.weights, count, operand(call.weights, rows, call.inputs), {}, partial,
-                  ProductTile<activation>{call, from});
+                  ProductTile<activation>{call, from}, alone);
   }
 }
 

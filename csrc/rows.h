@@ -12,6 +12,7 @@
 #include <thread>
 #include <vector>
 
+#include "lstm.h"
 #include "pool.h"
 
 namespace cellstate {
@@ -43,9 +44,23 @@ inline std::vector<std::vector<size_t>> deal_rows(size_t rows, const int64_t* le
   return dealt;
 }
 
-// Calls work(0) … work(parts - 1), which must not throw, on the pool of `pool.cpp` if the process
-// has one. Otherwise threads are started; if one cannot be, std::system_error leaves after those
-// that run have ended.
+// Runs run(shared) on so many threads at once: on the pool of `pool.cpp` if the process has one, else
+// on threads of its own. If one cannot be started, std::system_error leaves after those that run
+// have ended.
+inline void on_threads(size_t threads, void (*run)(void*), void* shared, const Pool& pool) {
+  if (pool.run) return pool.run(run, shared, static_cast<unsigned>(threads), 0);
+  struct Helpers {
+    std::vector<std::thread> threads;
+    ~Helpers() {
+      for (std::thread& thread : threads) thread.join();
+    }
+  } helpers;
+  helpers.threads.reserve(threads - 1);
+  for (size_t one = 1; one < threads; ++one) helpers.threads.emplace_back(run, shared);
+  run(shared);
+}
+
+// Calls work(0) … work(parts - 1), which must not throw, in any order.
 template <class Work>
 void in_parallel(size_t parts, const Work& work) {
   if (parts == 1) return work(0);
@@ -57,19 +72,52 @@ void in_parallel(size_t parts, const Work& work) {
       for (size_t part; (part = next++) < parts;) work(part);
     }
   } shared{work, parts};
-  const auto run = [](void* shared) { static_cast<Shared*>(shared)->run(); };
-  if (const RunOnPool run_on_pool = find_pool()) {
-    return run_on_pool(run, &shared, static_cast<unsigned>(parts), 0);
-  }
-  struct Helpers {
-    std::vector<std::thread> threads;
-    ~Helpers() {
-      for (std::thread& thread : threads) thread.join();
+  on_threads(parts, [](void* shared) { static_cast<Shared*>(shared)->run(); }, &shared, find_pool());
+}
+
+// Threads that wait for one another, at the end of each step.
+class Barrier {
+ public:
+  void wait(size_t members) {
+    const size_t round = round_.load(std::memory_order_relaxed);
+    if (come_.fetch_add(1, std::memory_order_acq_rel) + 1 == members) {
+      come_.store(0, std::memory_order_relaxed);
+      round_.store(round + 1, std::memory_order_release);
+      return;
     }
-  } helpers;
-  helpers.threads.reserve(parts - 1);
-  for (size_t part = 1; part < parts; ++part) helpers.threads.emplace_back(run, &shared);
-  shared.run();
+    // A member whose core is taken by someone else may be long in coming.
+    for (int spin = 0; round_.load(std::memory_order_acquire) == round; ++spin) {
+      if (spin >= spins_before_yield) std::this_thread::yield();
+    }
+  }
+
+ private:
+  static constexpr int spins_before_yield = 4000;
+  std::atomic<size_t> come_{0}, round_{0};
+};
+
+// Calls work(team) on at most so many threads of the pool, which run at the same time: fewer where
+// it has no more to give, as within a parallel region.
+template <class Work>
+void in_team(size_t most, const Pool& pool, const Work& work) {
+  struct Shared {
+    const Work& work;
+    const Pool& pool;
+    Barrier barrier;
+    void run() {
+      struct Waiting {
+        Barrier& barrier;
+        size_t members;
+      } waiting{barrier, static_cast<size_t>(pool.team_size())};
+      const auto wait = [](void* data) {
+        auto* waiting = static_cast<Waiting*>(data);
+        waiting->barrier.wait(waiting->members);
+      };
+      const size_t member = static_cast<size_t>(pool.team_member());
+      work(Team{member, waiting.members, waiting.members > 1 ? +wait : nullptr, &waiting});
+    }
+  } shared{work, pool, {}};
+  on_threads(most, [](void* shared) { static_cast<Shared*>(shared)->run(); }, &shared, pool);
 }
 
 }  // namespace cellstate

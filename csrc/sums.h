@@ -236,18 +236,21 @@ struct Pass {
 
 // Sums all terms of x, then of h, for every tile: from tile.begin<R, N>(block, row) to
 // tile.end<R, N>(sums, block, row). Blocks are the outer loop: a block's weights are read from a
-// near cache for all rows, in passes where the block alone would not stay there.
+// near cache for all rows, in passes where the block alone would not stay there. A member of a team
+// takes its share of the blocks.
 template <class Tile, Stored stored>
 CELLSTATE_INLINE void for_each_tile(const Packed<Real>& packed, size_t rows,
                                     const Operand<stored>& x, const Operand<stored>& h,
-                                    Real* partial, const Tile& tile) {
+                                    Real* partial, const Tile& tile, const Team& team) {
   const size_t size = block_size<stored>(packed);
+  const size_t first_block = packed.count * team.member / team.members;
+  const size_t last_block = packed.count * (team.member + 1) / team.members;
   if (rows <= tile_rows || x.terms + h.terms <= 2 * terms_per_pass) {
-    return visit_tiles(0, packed.count, rows,
+    return visit_tiles(first_block, last_block, rows,
                        Pass<Tile, stored>{tile, x, h, size, nullptr, nullptr, 0, 0, true, true});
   }
   const Operand<stored>* const operands[] = {&x, &h};
-  for (size_t block = 0; block < packed.count; ++block) {
+  for (size_t block = first_block; block < last_block; ++block) {
     size_t done = 0;
     for (const Operand<stored>* one : operands) {
       for (size_t first = 0; first < one->terms; first += terms_per_pass) {
@@ -320,6 +323,10 @@ class Walk {
   bool from_the_end_;
   size_t active_;
 };
+
+CELLSTATE_INLINE void wait(const Team& team) {
+  if (team.wait) team.wait(team.barrier);
+}
 
 CELLSTATE_INLINE void fill_zero(Real* to, size_t count) { memset(to, 0, count * sizeof(Real)); }
 

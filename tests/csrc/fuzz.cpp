@@ -141,7 +141,7 @@ void once() {
   call.gates = gates.get();
   call.cells = cells.get();
   Aligned workspace(kernels.forward_bytes(call, B));
-  kernels.forward(call, Rows{order.data(), B}, workspace.data);
+  kernels.forward(call, Rows{order.data(), B}, workspace.data, alone);
 
   const double tolerance = sizeof(Real) == 4 ? 2e-4 : 1e-12;
   for (size_t b = 0; b < B; ++b) {
@@ -212,7 +212,7 @@ void once() {
   back.dstart_h = anew ? dstart_h.get() : nullptr;
   back.dstart_c = anew ? dstart_c.get() : nullptr;
   Aligned space(kernels.backward_bytes(back, B));
-  kernels.backward(back, Rows{order.data(), B}, space.data);
+  kernels.backward(back, Rows{order.data(), B}, space.data, alone);
   for (size_t i = 0; i < T * B * 4 * H; ++i) if (!isfinite(dsums[i])) fail("dsums", dsums[i], 0);
   for (size_t i = 0; i < B * P; ++i) if (!isfinite(dh0[i])) fail("dh0", dh0[i], 0);
   for (size_t i = 0; i < B * H; ++i) if (!isfinite(dc0[i])) fail("dc0", dc0[i], 0);
