@@ -254,7 +254,11 @@ class LSTM(nn.Module):
         return tuple(CellWeights(*map(self._parameter, names)) for names in self._names)
 
     def _parameter(self, name: str | None) -> Any:
-        return None if name is None else getattr(self, name)
+        if name is None:
+            return None
+        # Where torch keeps parameters, unless something computes this one from others.
+        found = self._parameters.get(name)
+        return getattr(self, name) if found is None else found
 
     @property
     def all_weights(self) -> list[list[nn.Parameter]]:
