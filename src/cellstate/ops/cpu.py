@@ -66,7 +66,7 @@ def forward(problem: Problem, operands: Operands) -> Forward:
 
 
 def _infer(problem: Problem, operands: Operands) -> LSTMResult:
-    """Run the stack for its outputs alone, with few operations of torch: each costs microseconds."""
+    """Run the stack for its outputs alone, with few operations of torch: they cost microseconds."""
     P, D, x = problem.output_size, problem.directions, operands.x.detach().contiguous()
     before = LSTMState(*(s.detach().contiguous() for s in operands.state))
     after = LSTMState(*map(torch.empty_like, before))
