@@ -127,7 +127,8 @@ def check_variant(where: str, variant: Variant) -> Variant:
             do = "Use the share that is to be left out, such as 0.1, or 0 for none"
             raise InputError(explain(where, f"{name} must be in 0 … 1, 1 excluded", repr(rate), do))
     clip = variant.cell_clip
-    if clip is not None and not (isinstance(clip, int | float) and 0 < clip < float("inf")):
+    number = isinstance(clip, int | float) and not isinstance(clip, bool)
+    if clip is not None and not (number and 0 < clip < float("inf")):
         do = "Use a bound such as 10.0, or leave it out"
         must = "cell_clip must be greater than zero, or None"
         raise InputError(explain(where, must, repr(clip), do))
