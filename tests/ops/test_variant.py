@@ -157,11 +157,12 @@ def forward(case: Case, operands: Operands) -> tuple[Tensor, LSTMState]:
     return result.y, result.state
 
 
+UNITS = [(1, 0), (3, 0), (3, 2), (3, 3)]  # units, and to how many outputs they are projected
 MODES = [(v, draws) for v in VARIANTS for draws in (False, True) if v.draws or not draws]
 
 
 @pytest.mark.parametrize(("variant", "draws"), MODES, ids=str)
-@pytest.mark.parametrize("units", [(1, 0), (3, 0), (3, 2)], ids=["one", "three", "projected"])
+@pytest.mark.parametrize("units", UNITS, ids=str)
 def test_the_reference_gives_the_equations_unit_by_unit(
     variant: Variant, draws: bool, units: tuple[int, int]
 ) -> None:
