@@ -232,6 +232,43 @@ def test_what_is_computed_again_has_the_same_masks(kind: str, recompute: Any) ->
         torch.testing.assert_close(one, other, rtol=1e-10, atol=1e-12)
 
 
+@pytest.mark.filterwarnings("ignore:`torch.jit.script:DeprecationWarning")  # by torch
+@pytest.mark.parametrize("kind", NOISY)
+def test_transforms_see_the_same_masks(kind: str) -> None:
+    layer, x = build(**NOISY[kind]), draw()
+    torch.manual_seed(8)
+    leaf = x.clone().requires_grad_()
+    y = layer(leaf)[0]
+    y.sum().backward()
+
+    def seeded(given: Tensor) -> Tensor:
+        torch.manual_seed(8)
+        return layer(given)[0]
+
+    with torch.autograd.forward_ad.dual_level():
+        dual = torch.autograd.forward_ad.make_dual(x, torch.ones_like(x))
+        value, tangent = torch.autograd.forward_ad.unpack_dual(seeded(dual))
+    assert tangent is not None
+    torch.testing.assert_close(value, y, rtol=1e-10, atol=1e-12)
+    assert leaf.grad is not None
+    torch.testing.assert_close(tangent.sum(), leaf.grad.sum(), rtol=1e-9, atol=1e-11)
+    gradient = torch.func.grad(lambda given: seeded(given).sum())(x)
+    torch.testing.assert_close(gradient, leaf.grad, rtol=1e-9, atol=1e-11)
+
+
+@pytest.mark.parametrize("kind", NOISY)
+def test_a_captured_graph_draws_anew_in_each_call(kind: str) -> None:
+    layer, x = build(**NOISY[kind]), draw()
+    torch._dynamo.reset()
+    captured = torch.compile(layer, fullgraph=True, backend="aot_eager")
+    torch.manual_seed(8)
+    found = [captured(x)[0] for _ in range(2)]
+    torch.manual_seed(8)
+    for one in found:
+        torch.testing.assert_close(one, layer(x)[0], rtol=1e-10, atol=1e-12)
+    assert not torch.allclose(*found)
+
+
 @pytest.mark.parametrize("kind", NOISY)
 def test_backends_draw_the_same_masks(kind: str) -> None:
     layer, x = build(**NOISY[kind], num_layers=2), draw()
