@@ -302,7 +302,9 @@ def _steps(
             fresh = fresh if valid is None else fresh & valid
             h, c = torch.where(fresh, start_h, h), torch.where(fresh, start_c, c)
         now = cell_noise.of_step(t, masks)
-        new = step(x_TBG[t - first], h, c, weights, problem.variant, now)
+        seen_h = h if valid is None else torch.where(valid, h, 0)
+        seen_c = c if valid is None else torch.where(valid, c, 0)
+        new = step(x_TBG[t - first], seen_h, seen_c, weights, problem.variant, now)
         record = (new.i, new.f, new.g, new.o, new.c)
         if valid is None:
             h, c, y = new.h, new.c, new.h
