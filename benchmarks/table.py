@@ -63,6 +63,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.layer_sweep:run",
         LAYER,
     ),
+    "variants": Benchmark(
+        "Each variant of the cell on a CPU, inference and training, beside the plain layer.",
+        "benchmarks.variants:run",
+        (*LAYER, "tests/nn/test_lstm_variants.py"),
+    ),
     "ragged": Benchmark(
         "Sequences of unequal lengths, beside torch's packed ones.",
         "benchmarks.ragged:run",

@@ -71,8 +71,10 @@ class Graph:
         x: str,
         layers: Sequence[Sequence[Sequence[Array]]],
         *,
+        peepholes: Sequence[Sequence[Array]] = (),
         prefix: str = "",
         lengths: str = "",
+        **options: Any,
     ) -> str:
         """Add a stack of LSTM layers, one node each, and give the name of its output.
 
@@ -86,10 +88,14 @@ class Graph:
         layers : sequence
             For each layer and direction the arrays weight_ih, weight_hh and, if there are biases,
             bias_ih and bias_hh, gates in the order i, f, g, o.
+        peepholes : sequence
+            For each layer and direction the weights by which i, f and o see the cell state, (3H,).
         prefix : str
             Goes before every name.
         lengths : str
             Name of the valid steps of each row, if there are any.
+        **options
+            More attributes of every node.
         """
         L, D = len(layers), len(layers[0])
         states = {name: [f"{prefix}{name}_layer{k}" for k in range(L)] for name in ("h_0", "c_0")}
@@ -108,11 +114,17 @@ class Graph:
             else:
                 names.append("")
             names += [lengths, states["h_0"][k], states["c_0"][k]]
-            options = {
-                "hidden_size": cells[0][1].shape[1],
-                "direction": "bidirectional" if D == 2 else "forward",
-            }
-            self.nodes("LSTM", [x, *names], [own("Y"), own("h_n"), own("c_n")], **options)
+            if peepholes:
+                seen = np.stack([_reordered(one, (0, 2, 1)) for one in peepholes[k]])
+                names.append(self.constant(own("P"), seen))
+            self.nodes(
+                "LSTM",
+                [x, *names],
+                [own("Y"), own("h_n"), own("c_n")],
+                hidden_size=cells[0][1].shape[1],
+                direction="bidirectional" if D == 2 else "forward",
+                **options,
+            )
             # (T, D, B, H) to (T, B, D·H)
             rows = self.node("Transpose", [own("Y")], own("rows"), perm=[0, 2, 1, 3])
             shape = self.constant(own("shape"), np.array([0, 0, -1]))
@@ -192,5 +204,9 @@ def require_equal(
 
 def _gates(array: Array) -> Array:
     """Reorder the gates of a weight or bias."""
-    parts = np.split(array, 4)
-    return np.concatenate([parts[gate] for gate in TO_ONNX])
+    return _reordered(array, TO_ONNX)
+
+
+def _reordered(array: Array, order: Sequence[int]) -> Array:
+    parts = np.split(array, len(order))
+    return np.concatenate([parts[gate] for gate in order])

@@ -179,6 +179,7 @@ VARIANTS = (
     Case(9, 3, 4, 33, L=2, D=2, variant=Variant(zoneout_c=0.3, zoneout_h=0.2), draws=True),
     Case(9, 3, 4, 7, variant=Variant(zoneout_h=0.5), draws=True, reset=True, start=True),
     Case(9, 3, 4, 7, P=3, variant=Variant(zoneout_c=0.3, zoneout_h=0.2), draws=True),
+    Case(9, 3, 4, 7, P=7, variant=Variant(zoneout_c=0.3, zoneout_h=0.2), draws=True),
     Case(9, 3, 4, 33, variant=ALL, draws=True, strided=True),
     Case(9, 3, 4, 33, D=2, P=3, variant=ALL, reset=True, start=True, lengths=(9, 0, 4)),
     Case(11, 3, 4, 33, L=2, D=2, variant=ALL, draws=True, recompute=True, trace=True),

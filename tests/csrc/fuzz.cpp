@@ -87,6 +87,75 @@ void round_rows(Real* weights, size_t rows, size_t count, Stored stored) {
   }
 }
 
+// A cell's departures (7) to (14) of cellstate.ops.variant, in arrays of exactly their size.
+struct Varied {
+  Variant<Real> v{};
+  std::unique_ptr<Real[]> peephole, keep_h, keep_g, norm_ih, norm_hh, norm_c, norm_c_bias;
+
+  Varied(size_t B, size_t H, size_t P) {
+    v.coupled = draw(0, 1);
+    v.hard_gates = draw(0, 1);
+    v.clip = draw(0, 1) ? Real(0.5) : Real(0);
+    v.zoneout_c = draw(0, 1) ? 0.3 : 0;
+    v.zoneout_h = draw(0, 1) ? 0.2 : 0;
+    v.draws = draw(0, 1);
+    v.key = static_cast<uint32_t>(generator());
+    v.first_step = draw(0, 1000);
+    const size_t none = v.coupled ? H : 0;  // gates that have no weights of their own
+    if (draw(0, 1)) v.peephole = (peephole = around(3 * H, none)).get();
+    if (draw(0, 2) == 0) v.keep_h = (keep_h = kept(B * P)).get();
+    if (draw(0, 2) == 0) v.keep_g = (keep_g = kept(B * H)).get();
+    if (draw(0, 1)) return;
+    v.norm_ih = (norm_ih = around(4 * H, none)).get();
+    v.norm_hh = (norm_hh = around(4 * H, none)).get();
+    v.norm_c = (norm_c = around(H, 0)).get();
+    v.norm_c_bias = (norm_c_bias = around(H, 0)).get();
+  }
+
+  // Zeros, then numbers.
+  static std::unique_ptr<Real[]> around(size_t count, size_t zeros) {
+    auto out = numbers(count);
+    for (size_t i = 0; i < count; ++i) out[i] = i < zeros ? 0 : out[i] / 2;
+    return out;
+  }
+
+  // A dropout mask.
+  static std::unique_ptr<Real[]> kept(size_t count) {
+    auto out = numbers(count);
+    for (size_t i = 0; i < count; ++i) out[i] = draw(0, 3) ? Real(4) / 3 : 0;
+    return out;
+  }
+
+  double gate(double a, bool departs) const {
+    return departs && v.hard_gates ? std::min(std::max(a / 6 + 0.5, 0.0), 1.0) : sigmoid(a);
+  }
+
+  // The share of the old value in the new one: the second of the two numbers at a place, or the first.
+  double zone(double rate, uint32_t stream, size_t t, size_t place, bool second) const {
+    if (!v.draws) return rate;
+    uint32_t left = static_cast<uint32_t>(place), key = v.key;
+    uint32_t right = static_cast<uint32_t>(v.first_step + t) | stream << 28;
+    for (int round = 0; round < 10; ++round) {
+      const uint64_t product = uint64_t{left} * 0xD256D193u;
+      left = static_cast<uint32_t>(product >> 32) ^ key ^ right;
+      right = static_cast<uint32_t>(product);
+      key += 0x9E3779B9u;
+    }
+    return (second ? right : left) < static_cast<uint32_t>(rate * 4294967296.0) ? 1 : 0;
+  }
+};
+
+void normalise(double* values, size_t count) {
+  double mean = 0, variance = 0;
+  for (size_t i = 0; i < count; ++i) mean += values[i] / double(count);
+  for (size_t i = 0; i < count; ++i) variance += (values[i] - mean) * (values[i] - mean) / double(count);
+  for (size_t i = 0; i < count; ++i) values[i] = (values[i] - mean) / sqrt(variance + 1e-5);
+}
+
+void expect_finite(const char* what, const std::unique_ptr<Real[]>& values, size_t count) {
+  for (size_t i = 0; i < count; ++i) if (!isfinite(values[i])) fail(what, values[i], 0);
+}
+
 void once() {
   const Kernels<Real>& kernels = TABLE;
   const size_t T = draw(0, 9), B = draw(0, 9), I = draw(1, 40), H = draw(1, 70), lanes = kernels.lanes;
@@ -111,7 +180,15 @@ void once() {
   std::stable_sort(order.begin(), order.end(),
                    [&](size_t a, size_t b) { return lengths[a] > lengths[b]; });
 
-  const Stored stored = sizeof(Real) == 4 ? Stored(draw(0, 2)) : Stored::full;
+  const Varied varied(B, H, P);
+  const bool departs = draw(0, 1), normed = departs && varied.v.norm_hh;
+  const Variant<Real> v = departs ? varied.v : Variant<Real>{};
+  if (v.coupled) {  // the input gate has no weights
+    std::fill_n(weight_ih.get(), H * I, Real(0));
+    std::fill_n(weight_hh.get(), H * P, Real(0));
+    std::fill_n(bias.get(), H, Real(0));
+  }
+  const Stored stored = sizeof(Real) == 4 && !departs ? Stored(draw(0, 2)) : Stored::full;
   if (stored != Stored::full) {  // what the equations see; what is packed rounds to the same
     round_rows(weight_ih.get(), 4 * H, I, stored);
     round_rows(weight_hh.get(), 4 * H, P, stored);
@@ -140,10 +217,14 @@ void once() {
   call.c = c.get();
   call.gates = gates.get();
   call.cells = cells.get();
+  auto normal_sums = numbers(normed ? T * B * 8 * H : 0, false), stats = numbers(normed ? T * B * 4 : 0, false);
+  if (departs) call.variant = &v;
+  if (normed) call.normed = normal_sums.get(), call.stats = stats.get();
   Aligned workspace(kernels.forward_bytes(call, B));
   kernels.forward(call, Rows{order.data(), B}, workspace.data, alone);
 
-  const double tolerance = sizeof(Real) == 4 ? 2e-4 : 1e-12;
+  // Normalising brings out the rounding of numbers that are nearly equal.
+  const double tolerance = (sizeof(Real) == 4 ? 2e-4 : 1e-12) * (normed ? 10 : 1);
   for (size_t b = 0; b < B; ++b) {
     std::vector<double> hs(h0.get() + b * P, h0.get() + (b + 1) * P);
     std::vector<double> cs(c0.get() + b * H, c0.get() + (b + 1) * H);
@@ -154,22 +235,46 @@ void once() {
         hs.assign(start_h.get(), start_h.get() + P);
         cs.assign(start_c.get(), start_c.get() + H);
       }
-      std::vector<double> inner(H);
-      for (size_t u = 0; u < H; ++u) {
-        double gate[4];
-        for (size_t v = 0; v < 4; ++v) {
-          const size_t row = v * H + u;
-          gate[v] = bias[row];
-          for (size_t k = 0; k < I; ++k) gate[v] += double(weight_ih[row * I + k]) * x[place * I + k];
-          for (size_t k = 0; k < P; ++k) gate[v] += double(weight_hh[row * P + k]) * hs[k];
+      std::vector<double> of_x(4 * H), of_h(4 * H), inner(H), shown(H), o(H);
+      for (size_t row = 0; row < 4 * H; ++row) {
+        for (size_t k = 0; k < I; ++k) of_x[row] += double(weight_ih[row * I + k]) * x[place * I + k];
+        for (size_t k = 0; k < P; ++k) {
+          of_h[row] += double(weight_hh[row * P + k]) * hs[k] * (v.keep_h ? v.keep_h[b * P + k] : 1);
         }
-        cs[u] = sigmoid(gate[1]) * cs[u] + sigmoid(gate[0]) * tanh(gate[2]);
-        inner[u] = sigmoid(gate[3]) * tanh(cs[u]);
+      }
+      const size_t first = v.coupled ? H : 0;
+      if (normed) normalise(of_x.data() + first, 4 * H - first), normalise(of_h.data() + first, 4 * H - first);
+      for (size_t u = 0; u < H; ++u) {
+        double a[4];
+        for (size_t gate = 0; gate < 4; ++gate) {
+          const size_t row = gate * H + u;
+          a[gate] = bias[row] + (normed ? v.norm_ih[row] : 1) * of_x[row] + (normed ? v.norm_hh[row] : 1) * of_h[row];
+        }
+        const auto peep = [&](size_t gate) { return v.peephole ? double(v.peephole[gate * H + u]) : 0; };
+        const double f = varied.gate(a[1] + peep(1) * cs[u], departs);
+        const double i = v.coupled ? 1 - f : varied.gate(a[0] + peep(0) * cs[u], departs), g = tanh(a[2]);
+        double fresh = f * cs[u] + i * g * (v.keep_g ? v.keep_g[b * H + u] : 1);
+        if (v.clip != 0) fresh = std::min(std::max(fresh, -double(v.clip)), double(v.clip));
+        o[u] = varied.gate(a[3] + peep(2) * fresh, departs);
+        const double found[4] = {i, f, g, o[u]};
+        for (size_t gate = 0; gate < 4; ++gate) {
+          expect("gate", gates[place * 4 * H + gate * H + u], found[gate], tolerance);
+        }
+        shown[u] = fresh;
+        const double share = departs ? varied.zone(v.zoneout_c, 0, t, b * H + u, false) : 0;
+        cs[u] = share * cs[u] + (1 - share) * fresh;
         expect("c", cells[place * H + u], cs[u], tolerance);
       }
+      if (normed) normalise(shown.data(), H);
+      for (size_t u = 0; u < H; ++u) {
+        if (normed) shown[u] = v.norm_c[u] * shown[u] + v.norm_c_bias[u];
+        inner[u] = o[u] * tanh(shown[u]);
+      }
       for (size_t p = 0; p < P; ++p) {
-        hs[p] = projects ? 0 : inner[p];
-        for (size_t u = 0; projects && u < H; ++u) hs[p] += double(weight_hr[p * H + u]) * inner[u];
+        double fresh = projects ? 0 : inner[p];
+        for (size_t u = 0; projects && u < H; ++u) fresh += double(weight_hr[p * H + u]) * inner[u];
+        const double share = departs ? varied.zone(v.zoneout_h, projects ? 4 : 0, t, b * P + p, true) : 0;
+        hs[p] = share * hs[p] + (1 - share) * fresh;
         expect("y", y[place * stride + p], hs[p], tolerance);
       }
     }
@@ -211,11 +316,30 @@ void once() {
   back.dc0 = dc0.get();
   back.dstart_h = anew ? dstart_h.get() : nullptr;
   back.dstart_c = anew ? dstart_c.get() : nullptr;
+  const size_t of_norm = normed ? 1 : 0, of_peephole = v.peephole ? 1 : 0;
+  auto inner = numbers(departs && projects ? T * B * H : 0, false);
+  auto dpeephole = numbers(of_peephole * B * 3 * H, false), dinputs = numbers(of_norm * T * B * 4 * H, false);
+  auto dgates_norm = numbers(of_norm * B * 12 * H, false), dcells_norm = numbers(of_norm * B * 2 * H, false);
+  back.variant = call.variant;
+  back.inner = departs && projects ? inner.get() : nullptr;
+  back.dpeephole = v.peephole ? dpeephole.get() : nullptr;
+  if (normed) {
+    back.normed = normal_sums.get();
+    back.stats = stats.get();
+    back.dinputs = dinputs.get();
+    back.dgates_norm = dgates_norm.get();
+    back.dcells_norm = dcells_norm.get();
+  }
   Aligned space(kernels.backward_bytes(back, B));
   kernels.backward(back, Rows{order.data(), B}, space.data, alone);
-  for (size_t i = 0; i < T * B * 4 * H; ++i) if (!isfinite(dsums[i])) fail("dsums", dsums[i], 0);
-  for (size_t i = 0; i < B * P; ++i) if (!isfinite(dh0[i])) fail("dh0", dh0[i], 0);
-  for (size_t i = 0; i < B * H; ++i) if (!isfinite(dc0[i])) fail("dc0", dc0[i], 0);
+  expect_finite("dsums", dsums, T * B * 4 * H);
+  expect_finite("dh0", dh0, B * P);
+  expect_finite("dc0", dc0, B * H);
+  expect_finite("inner", inner, departs && projects ? T * B * H : 0);
+  expect_finite("dpeephole", dpeephole, of_peephole * B * 3 * H);
+  expect_finite("dinputs", dinputs, of_norm * T * B * 4 * H);
+  expect_finite("dgates_norm", dgates_norm, of_norm * B * 12 * H);
+  expect_finite("dcells_norm", dcells_norm, of_norm * B * 2 * H);
 
   const size_t K = draw(0, 300), M = draw(1, 40), N = draw(1, 150);
   auto a = numbers(K * M), b = numbers(K * N), product = numbers(M * N), sums = numbers(M);

@@ -34,6 +34,6 @@ def test_random_calls_touch_nothing_else_and_give_the_equations(real: str, tmp_p
          *sources, ROOT / "tests" / "csrc" / "fuzz.cpp", "-o", program],
         check=True,
     )  # fmt: skip
-    done = subprocess.run([program, "150"], capture_output=True, text=True, check=False)
+    done = subprocess.run([program, "300"], capture_output=True, text=True, check=False)
     assert done.returncode == 0, done.stdout[-2000:] + done.stderr[-4000:]
-    assert "150 rounds" in done.stdout
+    assert "300 rounds" in done.stdout

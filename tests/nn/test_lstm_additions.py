@@ -53,6 +53,26 @@ def test_a_row_of_length_zero_keeps_its_state() -> None:
     assert torch.equal(state.c, c)
 
 
+@pytest.mark.parametrize("backend", ["cpu", "reference"])
+@pytest.mark.parametrize("options", [{}, {"layer_norm": True, "peephole": True, "zoneout": 0.1}])
+def test_a_state_of_nan_that_no_step_sees_reaches_no_gradient(
+    backend: str, options: dict[str, Any]
+) -> None:
+    layer = build(bidirectional=True, backend=backend, **options)
+    lengths, reset = torch.tensor([3, 6, 0, 5]), torch.zeros(T, B, dtype=torch.bool)
+    reset[0] = True  # the first step of either direction
+    reset[lengths.clamp(min=1) - 1, torch.arange(B)] = True
+    nan = torch.full((4, B, H), torch.nan, dtype=torch.float64)
+    y, _ = layer(
+        torch.randn(T, B, I, dtype=torch.float64), (nan, nan), lengths=lengths, reset=reset
+    )
+    assert y.isfinite().all()
+    y.sum().backward()
+    for name, parameter in layer.named_parameters():
+        assert parameter.grad is not None
+        assert parameter.grad.isfinite().all(), name
+
+
 def test_one_sequence_takes_one_length_and_a_mask_over_time() -> None:
     layer, x = build(), torch.randn(T, I, dtype=torch.float64)
     reset = torch.zeros(T, dtype=torch.bool)

@@ -12,7 +12,7 @@ import pytest
 import torch
 
 from cellstate.errors import ArgumentTypeError, ExportError, InputError
-from cellstate.nn import LSTM
+from cellstate.nn import LSTM, from_onnx
 from cellstate.nn.onnx_export import compare, to_onnx
 
 FORMS: list[dict[str, Any]] = [
@@ -22,6 +22,14 @@ FORMS: list[dict[str, Any]] = [
     {"bias": False},
     {"batch_first": True},
     {"learn_initial_state": True},
+    {"peephole": True},
+    {"peephole": True, "bias": False, "bidirectional": True, "num_layers": 2},
+    {"coupled": True},
+    {"coupled": True, "peephole": True, "bidirectional": True, "num_layers": 2},
+    {"coupled": True, "hard_sigmoid": True, "bias": False},
+    {"hard_sigmoid": True, "bidirectional": True},
+    {"peephole": True, "coupled": True, "hard_sigmoid": True, "batch_first": True},
+    {"recurrent_dropout": 0.5, "recurrent_dropout_at": "candidate", "weight_drop": 0.5},
 ]
 
 
@@ -35,6 +43,60 @@ def test_onnx_runtime_gives_the_layers_numbers(
     model = to_onnx(layer, **call)
     assert [node.op_type for node in model.graph.node].count("LSTM") == layer.num_layers
     assert compare(layer, model, **call) <= 2e-5
+
+
+@pytest.mark.parametrize(
+    "options",
+    [
+        {},
+        {"peephole": True},
+        {"coupled": True, "peephole": True},
+        {"coupled": True, "hard_sigmoid": True},
+    ],
+    ids=str,
+)
+def test_large_numbers_stay_equal_too(options: dict[str, Any]) -> None:
+    torch.manual_seed(0)
+    layer = LSTM(4, 6, **options)
+    with torch.no_grad():
+        for parameter in layer.parameters():
+            parameter *= 6  # gates open and close
+    assert compare(layer, to_onnx(layer, lengths=True), lengths=True) <= 2e-4
+
+
+@pytest.mark.parametrize(
+    ("variant", "attributes", "arrays"),
+    [
+        ({}, [], 3),
+        ({"peephole": True}, [], 4),
+        ({"coupled": True}, [], 3),
+        ({"hard_sigmoid": True}, ["activation_alpha", "activation_beta", "activations"], 3),
+        ({"recurrent_dropout": 0.5}, [], 3),
+    ],
+    ids=str,
+)
+def test_a_variant_is_what_the_operator_calls_it(
+    variant: dict[str, Any], attributes: list[str], arrays: int
+) -> None:
+    model = to_onnx(LSTM(5, 7, **variant), check=False)
+    node = next(node for node in model.graph.node if node.op_type == "LSTM")
+    found = sorted(attribute.name for attribute in node.attribute)
+    assert found == sorted([*attributes, "direction", "hidden_size"])
+    constants = {one.name for one in model.graph.initializer}
+    assert len(constants & set(node.input)) == arrays
+
+
+def test_coupled_gates_come_back_as_two_of_their_own() -> None:
+    layer, x = LSTM(5, 7, 2, coupled=True, bidirectional=True), torch.randn(4, 3, 5)
+    back = from_onnx(to_onnx(layer))
+    assert back.weight_ih_l0.shape == (28, 5)
+    torch.testing.assert_close(back(x)[0], layer(x)[0], rtol=1e-5, atol=1e-6)
+
+
+@pytest.mark.parametrize("variant", [{"peephole": True}, {"hard_sigmoid": True}], ids=str)
+def test_a_variant_is_not_read_back_as_a_plain_layer(variant: dict[str, Any]) -> None:
+    with pytest.raises(InputError, match=r"must be a plain LSTM; got (peepholes|other activ)"):
+        from_onnx(to_onnx(LSTM(5, 7, **variant)))
 
 
 def test_a_layer_of_other_weights_is_told_apart() -> None:
@@ -65,6 +127,17 @@ def test_a_file_is_written_whole_or_not_at_all(
 BAD_CALLS = {
     "a torch layer": (lambda: to_onnx(torch.nn.LSTM(2, 3)), ArgumentTypeError, "cellstate.nn.LSTM"),  # type: ignore[arg-type]
     "a projection": (lambda: to_onnx(LSTM(2, 3, proj_size=1)), InputError, "proj_size=1"),
+    "layer norm": (
+        lambda: to_onnx(LSTM(2, 3, layer_norm=True, peephole=True)),
+        InputError,
+        "must have no layer norm, .* got layer_norm=True. Build",
+    ),
+    "a clip": (lambda: to_onnx(LSTM(2, 3, cell_clip=1.0)), InputError, "got cell_clip=1.0. Build"),
+    "zoneout": (
+        lambda: to_onnx(LSTM(2, 3, zoneout=(0.1, 0.2), recurrent_dropout=0.5), check=False),
+        InputError,
+        "got zoneout_c=0.1, zoneout_h=0.2. Build",
+    ),
     "half precision": (lambda: to_onnx(LSTM(2, 3).half()), InputError, "torch.float16"),
     "double precision": (lambda: to_onnx(LSTM(2, 3).double()), InputError, "torch.float64"),
     "both forms": (

@@ -19,7 +19,13 @@ def from_torch(module: torch.nn.LSTM, **options: Any) -> LSTM:
     ----------
     module : torch.nn.LSTM
     **options
-        Keyword-only arguments of `LSTM`, such as ``backend``.
+        Keyword-only arguments of `LSTM`, such as ``backend``, but for those that change which
+        weights there are.
+
+    Raises
+    ------
+    ArgumentTypeError, InputError
+        It is no `torch.nn.LSTM`, or an option asks for other weights than torch's layer has.
 
     Examples
     --------
@@ -51,7 +57,18 @@ def from_torch(module: torch.nn.LSTM, **options: Any) -> LSTM:
         weight.dtype,
         **options,
     )
-    layer.load_state_dict(module.state_dict(), strict=not options.get("learn_initial_state", False))
+    theirs = {name: value.shape for name, value in module.state_dict().items()}
+    ours = {name: value.shape for name, value in layer.state_dict().items()}
+    if theirs != {name: ours[name] for name in ours if name not in ("initial_h", "initial_c")}:
+        raise InputError(
+            explain(
+                "from_torch",
+                "the options must leave the layer torch's weights",
+                str(layer.variant),
+                "Convert without them, or build an LSTM with them and train it",
+            )
+        )
+    layer.load_state_dict(module.state_dict(), strict=False)
     return layer.train(module.training)
 
 

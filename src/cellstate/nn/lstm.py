@@ -18,7 +18,7 @@ from cellstate.ops.capture import outside_graphs
 from cellstate.ops.lstm import run, zero_state
 from cellstate.ops.noise import draw_keys
 from cellstate.ops.problem import CellWeights, LSTMState, LSTMTrace, Operands, Recompute
-from cellstate.ops.variant import PLAIN, DroppedAt
+from cellstate.ops.variant import PLAIN, DroppedAt, check_share
 
 if TYPE_CHECKING:
     from cellstate.nn.quantized import QuantizedLSTM
@@ -173,7 +173,7 @@ class LSTM(nn.Module):
             recurrent_dropout_at=recurrent_dropout_at,
             zoneout=zoneout,
         )
-        self.weight_drop = checks.check_rate("LSTM", weight_drop)
+        self.weight_drop = check_share("LSTM", "weight_drop", weight_drop)
         self.recompute: Recompute = checks.check_recompute("LSTM", recompute)
         self.backend = backend
         if dropout > 0 and num_layers == 1:

@@ -2,8 +2,10 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+from dataclasses import replace
 from pathlib import Path
-from typing import Any
+from typing import Any, NamedTuple
 
 import numpy as np
 import torch
@@ -13,6 +15,7 @@ from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.extras import require
 from cellstate.nn.lstm import LSTM
 from cellstate.onnx_graph import BATCHES, STEPS, Graph, require_equal, run, session_of
+from cellstate.ops.variant import PLAIN, Variant
 
 
 def to_onnx(
@@ -27,12 +30,14 @@ def to_onnx(
 
     Inputs are ``x``, ``h_0`` and ``c_0``, and ``lengths`` if asked for; outputs ``y``, ``h_n`` and
     ``c_n``, in the shapes of the layer's own call. Time and batch are free. A learned initial state
-    is not part of the graph: give it as ``h_0`` and ``c_0``.
+    is not part of the graph: give it as ``h_0`` and ``c_0``. The graph is the layer in evaluation,
+    where dropout of any kind does nothing.
 
     Parameters
     ----------
     module : LSTM
-        A layer of float32 parameters, without projection.
+        A layer of float32 parameters, without projection; of the variants the operator has
+        `peephole`, `coupled` and `hard_sigmoid`.
     path : path, optional
         File to write; nothing is written unless the comparison succeeds.
     lengths : bool
@@ -90,6 +95,18 @@ def _check(module: LSTM, *, lengths: bool, single_step: bool) -> None:
                 "Export the projection as a linear layer of its own",
             )
         )
+    evaluated = replace(module.variant, recurrent_dropout=0.0, dropped_at="hidden")
+    absent = replace(evaluated, peephole=False, coupled=False, hard_sigmoid=False)
+    if absent != PLAIN:
+        raise InputError(
+            explain(
+                "to_onnx",
+                "the layer must have no layer norm, no cell clip and no zoneout, which ONNX's "
+                "LSTM has not",
+                str(absent),
+                "Build the layer without them before training it",
+            )
+        )
     if (dtype := module.all_weights[0][0].dtype) != torch.float32:
         raise InputError(
             explain(
@@ -116,9 +133,16 @@ def _model(module: LSTM, *, lengths: bool, single_step: bool) -> Any:
         x = graph.node("Unsqueeze", [x, axis], "x_time_first")
     elif not time_first:
         x = graph.node("Transpose", [x], "x_time_first", perm=[1, 0, 2])
-    cells = [[_array(part) for part in cell] for cell in module.all_weights]
-    layers = [cells[k * D : (k + 1) * D] for k in range(L)]
-    x = graph.lstm(x, layers, lengths="lengths" if lengths else "")
+    cells = [_Cell.of(module, parameters) for parameters in module.all_weights]
+    layers = [[cell.arrays for cell in cells[k * D : (k + 1) * D]] for k in range(L)]
+    peepholes = [[cell.peephole for cell in cells[k * D : (k + 1) * D]] for k in range(L)]
+    x = graph.lstm(
+        x,
+        layers,
+        peepholes=peepholes if module.variant.peephole else (),
+        lengths="lengths" if lengths else "",
+        **_attributes(module.variant, D),
+    )
     if single_step:
         graph.node("Squeeze", [x, "time_axis"], "y")
     elif time_first:
@@ -135,6 +159,45 @@ def _model(module: LSTM, *, lengths: bool, single_step: bool) -> Any:
     outputs = [graph.value("y", (*lead, D * H))]
     outputs += [graph.value(name, state) for name in ("h_n", "c_n")]
     return graph.model("lstm", inputs, outputs)
+
+
+class _Cell(NamedTuple):
+    """What the operator wants of one cell: weights of four gates, and peepholes of three.
+
+    Coupled gates become two of their own: 1 - σ(a) = σ(-a), also of the hard sigmoid, so that i
+    takes the weights of f with the sign changed. The operator's `input_forget` is left out: ONNX
+    Runtime couples by f = 1 - i, its text does not say which, and many runtimes do not read it.
+    """
+
+    arrays: list[np.ndarray]
+    peephole: np.ndarray
+
+    @classmethod
+    def of(cls, module: LSTM, parameters: Sequence[Tensor]) -> _Cell:
+        """Read a cell off its parameters: weights, biases if any, then peepholes if any."""
+        arrays = [_array(parameter) for parameter in parameters]
+        peephole = arrays.pop() if module.variant.peephole else np.zeros(0, np.float32)
+        if not module.variant.coupled:
+            return cls(arrays, peephole)
+        seen = _uncoupled(peephole, 2) if module.variant.peephole else peephole
+        return cls([_uncoupled(array, 3) for array in arrays], seen)
+
+
+def _uncoupled(array: np.ndarray, gates: int) -> np.ndarray:
+    """Put the input gate before the gates f, g, o, or the peepholes f, o, of coupled cells."""
+    f, *others = np.split(array, gates)
+    return np.concatenate([-f, f, *others])
+
+
+def _attributes(variant: Variant, directions: int) -> dict[str, Any]:
+    """Give the operator's attributes of a variant, beside those of the plain cell."""
+    if not variant.hard_sigmoid:
+        return {}
+    return {
+        "activations": ["HardSigmoid", "Tanh", "Tanh"] * directions,
+        "activation_alpha": [1 / 6] * directions,
+        "activation_beta": [0.5] * directions,
+    }
 
 
 def compare(module: LSTM, model: Any, *, lengths: bool = False, single_step: bool = False) -> float:

@@ -38,9 +38,9 @@ def from_onnx(model: Any, node: str | None = None) -> LSTM:
     Raises
     ------
     InputError
-        There is no such node, or the nodes are no stack; weights are no constants; or a node is a
-        variant that the layer is not: peepholes, coupled gates, clipping, other activations, or
-        the reverse direction alone.
+        There is no such node, or the nodes are no stack; weights are no constants; or a node is no
+        plain LSTM: peepholes, coupled gates, clipping, other activations, or the reverse direction
+        alone.
     """
     onnx = require("onnx", extra="onnx")
     if isinstance(model, str | Path):

@@ -148,14 +148,18 @@ class Cell:
         before = states.new_empty((stretch.end - stretch.first, *initial.shape))
         if len(before) == 0:
             return before
+        edge, lengths = initial, self.operands.lengths
+        if lengths is not None:  # a row whose first step this is not may start from NaN
+            begins = lengths == T if self.reverse else lengths > 0
+            edge = torch.where(begins[:, None], initial, 0)
         if not self.reverse:
             before[1:] = stretch.of(states)[:-1]
-            before[0] = states[stretch.first - 1] if stretch.first else initial
+            before[0] = states[stretch.first - 1] if stretch.first else edge
         else:
             before[:-1] = stretch.of(states)[1:]
-            before[-1] = states[stretch.end] if stretch.end < T else initial
-            if self.operands.lengths is not None:
-                last = self.operands.lengths - 1
+            before[-1] = states[stretch.end] if stretch.end < T else edge
+            if lengths is not None:
+                last = lengths - 1
                 rows = ((last >= stretch.first) & (last < stretch.end)).nonzero().flatten()
                 before[last[rows] - stretch.first, rows] = initial[rows]
         if self.operands.reset is not None:

@@ -23,7 +23,7 @@ from cellstate.ops.problem import (
     Request,
     is_transformed,
 )
-from cellstate.ops.variant import PLAIN, Variant, check_variant
+from cellstate.ops.variant import PLAIN, Variant, check_share, check_variant
 
 
 def lstm(
@@ -138,7 +138,7 @@ def lstm(
         operands,
         directions=directions,
         dropout=checks.check_rate(where, dropout),
-        weight_drop=checks.check_rate(where, weight_drop),
+        weight_drop=check_share(where, "weight_drop", weight_drop),
         variant=variant,
         trace=trace,
         recompute=checks.check_recompute(where, recompute),

@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cellstate import _native
+from cellstate.ops.problem import is_transformed
 
 _WORD = 0xFFFFFFFF
 _MULTIPLIER, _WEYL, _ROUNDS = 0xD256D193, 0x9E3779B9, 10
@@ -55,7 +56,8 @@ def mask(key: Tensor, stream: int, rate: float, rows: int, columns: int, like: T
     """Give a dropout mask (rows, columns) of zeros and of 1 / (1 - rate)."""
     scale = 1.0 / (1.0 - rate)
     real = like.dtype in (torch.float32, torch.float64)
-    plain = type(like) in (Tensor, torch.nn.Parameter) and not torch.compiler.is_compiling()
+    plain = type(like) in (Tensor, torch.nn.Parameter)
+    plain = plain and not torch.compiler.is_compiling() and not is_transformed()
     if like.device.type == "cpu" and real and plain:
         out = torch.empty((rows, columns), dtype=like.dtype)
         _native.dropout_mask(int(key), stream, rate, out.numpy())

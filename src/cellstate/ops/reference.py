@@ -165,6 +165,7 @@ class CellNoise:
     def __init__(self, problem: Problem, operands: Operands, cell: int) -> None:
         self._variant, self._like = problem.variant, operands.x
         self._sizes = problem.batch, problem.output_size, problem.hidden_size
+        self._projects = problem.proj_size > 0
         self._key = None if operands.keys is None else operands.keys[cell]
 
     def of_sequence(self) -> Masks:
@@ -187,7 +188,7 @@ class CellNoise:
         B, P, H = self._sizes
         key, device = self._key.to(self._like.device), self._like.device
         of_c, of_h = noise.words(key, noise.ZONEOUT, t, B, H, device)
-        if P != H:
+        if self._projects:
             _, of_h = noise.words(key, noise.ZONEOUT_PROJECTED, t, B, P, device)
         return masks._replace(
             zone_h=~noise.is_kept(of_h, rate_h) if rate_h else None,
@@ -301,7 +302,9 @@ def _steps(
             fresh = fresh if valid is None else fresh & valid
             h, c = torch.where(fresh, start_h, h), torch.where(fresh, start_c, c)
         now = cell_noise.of_step(t, masks)
-        new = step(x_TBG[t - first], h, c, weights, problem.variant, now)
+        seen_h = h if valid is None else torch.where(valid, h, 0)
+        seen_c = c if valid is None else torch.where(valid, c, 0)
+        new = step(x_TBG[t - first], seen_h, seen_c, weights, problem.variant, now)
         record = (new.i, new.f, new.g, new.o, new.c)
         if valid is None:
             h, c, y = new.h, new.c, new.h

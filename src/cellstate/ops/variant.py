@@ -95,9 +95,8 @@ class Variant:
         return bool(self.recurrent_dropout or self.zoneout_c or self.zoneout_h)
 
     def __str__(self) -> str:
-        shown = (f"{f.name}={getattr(self, f.name)!r}" for f in fields(self))
-        told = (f"{f.name}={f.default!r}" for f in fields(self))
-        return ", ".join(s for s, default in zip(shown, told, strict=True) if s != default)
+        values = ((f.name, getattr(self, f.name), f.default) for f in fields(self))
+        return ", ".join(f"{name}={value!r}" for name, value, default in values if value != default)
 
 
 PLAIN = Variant()
@@ -121,13 +120,9 @@ def check_variant(where: str, variant: Variant) -> Variant:
     cellstate.errors.InputError: lstm: cell_clip must be greater than zero, or None; got -1.0. ...
     """
     for name in ("recurrent_dropout", "zoneout_c", "zoneout_h"):
-        rate = getattr(variant, name)
-        number = isinstance(rate, int | float) and not isinstance(rate, bool)
-        if not number or not 0 <= rate < 1:
-            do = "Use the share that is to be left out, such as 0.1, or 0 for none"
-            raise InputError(explain(where, f"{name} must be in 0 … 1, 1 excluded", repr(rate), do))
+        check_share(where, name, getattr(variant, name))
     clip = variant.cell_clip
-    number = isinstance(clip, int | float)  # pyright: ignore[reportUnnecessaryIsInstance]
+    number = isinstance(clip, int | float) and not isinstance(clip, bool)
     if clip is not None and not (number and 0 < clip < float("inf")):
         do = "Use a bound such as 10.0, or leave it out"
         must = "cell_clip must be greater than zero, or None"
@@ -138,3 +133,11 @@ def check_variant(where: str, variant: Variant) -> Variant:
         do = did_you_mean(str(variant.dropped_at), places)
         raise InputError(explain(where, must, repr(variant.dropped_at), do))
     return variant
+
+
+def check_share(where: str, name: str, rate: object) -> float:
+    """Require a share in 0 … 1 that leaves something."""
+    if isinstance(rate, bool) or not isinstance(rate, int | float) or not 0 <= rate < 1:
+        do = "Use the share that is to be left out, such as 0.1, or 0 for none"
+        raise InputError(explain(where, f"{name} must be in 0 … 1, 1 excluded", repr(rate), do))
+    return float(rate)
