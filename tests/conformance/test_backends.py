@@ -44,7 +44,9 @@ def run(backend: Backend, case: Case, operands: Operands) -> LSTMResult:
         return autograd.run(backend, problem, operands)
 
 
-DRAWS = 5
+# Normalising a few numbers that are nearly equal is ill-conditioned now and then, and then either
+# error is a matter of luck: more draws tell.
+DRAWS, DRAWS_NORMED = 3, 15
 
 
 @pytest.mark.parametrize(
@@ -56,7 +58,7 @@ def test_error_is_at_most_twice_that_of_eager_torch(
     backend: Backend, device: str, dtype: torch.dtype, case: Case
 ) -> None:
     ratios: dict[str, list[float]] = {}
-    for seed in range(DRAWS):
+    for seed in range(DRAWS_NORMED if case.variant.layer_norm else DRAWS):
         operands = case.operands(dtype, device, seed)
         exact = solve(reference.BACKEND, case, recurrences.doubled(operands))
         found = solve(backend, case, operands)
