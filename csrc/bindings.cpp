@@ -60,18 +60,22 @@ const Packed<Real>& units_of(const Backward<Real>& call) {
 }
 
 // How many threads share the units of all rows, rather than the rows. Where rows are few, each
-// thread then reads its share of the weights alone, and its tiles are taller; with many rows that
-// brings nothing, and threads that wait for one another at each step suffer more from a busy core.
+// thread then reads its share of the weights alone, and its tiles are taller. Where weights stay in
+// the second cache, or with many rows, that brings nothing, and threads that wait for one another at
+// each step suffer more from a busy core.
 template <class Call>
 size_t members_of(const Call& call, int threads) {
-  constexpr size_t few_rows = 32;                // of a thread
-  constexpr double least_multiplications = 5e4;  // in a step, for what waiting costs
+  constexpr size_t few_rows = 8, few_for_large = 32;  // of a thread
+  constexpr double large = 1 << 18;                   // weights, of four or eight bytes
+  constexpr double least_multiplications = 5e4;       // of a thread in a step, for what waiting costs
   const auto& shape = call.shape;
   const size_t blocks = units_of(call).count, members = std::min<size_t>(threads, blocks);
   const bool apart = !call.projection.count && !(call.variant && call.variant->norm_hh);
-  if (!apart || members < 2 || shape.batch >= few_rows * members || shape.steps == 0) return 1;
-  const double work = work_of(shape) / static_cast<double>(shape.steps);
-  if (work < least_multiplications * members || work_of(shape) < work_per_thread) return 1;
+  if (!apart || members < 2 || shape.steps == 0 || shape.batch == 0) return 1;
+  const double in_step = work_of(shape) / static_cast<double>(shape.steps);
+  const double weights = in_step / static_cast<double>(shape.batch);
+  if (shape.batch >= members * (weights > large ? few_for_large : few_rows)) return 1;
+  if (in_step < least_multiplications * members || work_of(shape) < work_per_thread) return 1;
   // As many rows as threads can be shared evenly, blocks not always.
   const double most = static_cast<double>(divide_up(blocks, members) * members);
   return shape.batch < members || most / static_cast<double>(blocks) < 1.15 ? members : 1;
@@ -82,7 +86,7 @@ template <class Call, class Bytes, class Kernel>
 void run_rows(const Call& call, int threads, Bytes bytes, Kernel kernel) {
   const nb::gil_scoped_release release;
   const size_t batch = call.shape.batch;
-  if (batch == 1 && members_of(call, threads) == 1) {  // a step of one row is shorter than the calls for memory
+  if (batch == 1 && members_of(call, threads) == 1) {  // shorter than the calls for memory
     alignas(alignment) char near[2048];
     const size_t row = 0;
     if (bytes(call, 1) <= sizeof near) return kernel(call, Rows{&row, 1}, near, alone);
