@@ -69,11 +69,14 @@ class Totals:
 
     def of_parameters(self) -> tuple[Tensor | None, ...]:
         """Give the sums, without gates that have no parameters, in the order of `CellWeights`."""
-        given = self._weights._asdict()
-        found = {n: total[-len(given[n]) :] for n, total in self._sums.items()}
-        if "bias_ih" in found:
-            found["bias_hh"] = found["bias_ih"]
-        return tuple(found.get(name) for name in CellWeights._fields)
+        found = self._sums
+        if len(self._weights.weight_hh) != 4 * self._weights.hidden_size:
+            given = self._weights._asdict()
+            found = {n: total[-len(given[n]) :] for n, total in found.items()}
+        bias = found.get("bias_ih")
+        return tuple(
+            bias if name == "bias_hh" else found.get(name) for name in CellWeights._fields
+        )
 
 
 class Gradient:
