@@ -74,9 +74,7 @@ class Totals:
             given = self._weights._asdict()
             found = {n: total[-len(given[n]) :] for n, total in found.items()}
         bias = found.get("bias_ih")
-        return tuple(
-            bias if name == "bias_hh" else found.get(name) for name in CellWeights._fields
-        )
+        return tuple(bias if name == "bias_hh" else found.get(name) for name in CellWeights._fields)
 
 
 class Gradient:
