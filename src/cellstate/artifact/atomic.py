@@ -40,9 +40,8 @@ def write_file(path: str | os.PathLike[str], data: bytes) -> None:
     try:
         _write_flushed(draft, data)
         draft.replace(target)
-    except BaseException:
-        draft.unlink(missing_ok=True)
-        raise
+    finally:
+        draft.unlink(missing_ok=True)  # what is left of it where something failed
     _flush_folder(target.parent)
 
 
@@ -88,9 +87,9 @@ def _replace(draft: Path, target: Path) -> None:
     target.rename(backup)
     try:
         draft.rename(target)
-    except BaseException:
-        backup.rename(target)
-        raise
+    finally:
+        if not target.exists():
+            backup.rename(target)
     shutil.rmtree(backup)
 
 
