@@ -33,6 +33,7 @@ FRAME = pl.DataFrame(
 )
 LEVELS = np.linspace(-1, 1, 30)
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
+STORY = "the cat sat on the mat and a dog sat on the cat. " * 50
 
 
 @dataclass(frozen=True)
@@ -48,6 +49,7 @@ PROBLEMS = {
     "forecast": Problem({"horizon": 4, "context": 14}, (FRAME,), (FRAME,)),
     "classify": Problem({}, (ARRAYS, np.where(LEVELS > 0, "up", "down")), (ARRAYS[::2],)),
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
+    "language": Problem({"size": "small", "hidden": 16}, (STORY,), (["the cat", "a"],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 

@@ -21,10 +21,17 @@ LARGE = 20_000
 """Tokens of a vocabulary from which the softmax is adaptive by default."""
 CUTOFFS = (2_000, 10_000)
 
-FEWEST_STEPS, MOST_STREAMS = 8, 32
+FEWEST_STEPS, MOST_STREAMS = 100, 32
 """Fewest calls of an epoch that parallel streams should leave, and most streams."""
 UPDATES = {"small": 1500, "medium": 6000, "large": 20_000}
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 40
+
+
+def _require(name: str, value: Any, must: str, *, most: float) -> None:
+    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < most
+    if not fits:
+        do = "Use 0 for none"
+        raise InputError(explain("Regularization", f"{name} must be {must}", repr(value), do))
 
 
 @dataclass(frozen=True)
@@ -197,10 +204,3 @@ def training_defaults(tokens: int, context: int, kind: str, size: str) -> dict[s
         "average": min(0.998, max(0.9, 1.0 - 20.0 / steps)),
         "patience": 0,
     }
-
-
-def _require(name: str, value: Any, must: str, *, most: float) -> None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < most
-    if not fits:
-        do = "Use 0 for none"
-        raise InputError(explain("Regularization", f"{name} must be {must}", repr(value), do))

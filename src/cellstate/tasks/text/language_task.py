@@ -34,9 +34,7 @@ class LanguageTask:
         Tokens of a row.
     """
 
-    def __init__(
-        self, train: np.ndarray, valid: np.ndarray, *, streams: int, steps: int
-    ) -> None:
+    def __init__(self, train: np.ndarray, valid: np.ndarray, *, streams: int, steps: int) -> None:
         self._train, self._valid = train, valid
         self.streams = max(1, min(streams, (len(train) - 1) // 2))
         self.steps = max(1, min(steps, (len(train) - 1) // self.streams))

@@ -117,9 +117,7 @@ class _Memory:
         self.hidden_SH = np.empty((0, 0), np.float32)
         self.followed_S = np.empty(0, np.int64)
 
-    def mixed(
-        self, hidden_TH: np.ndarray, wanted_T: np.ndarray, log_p_T: np.ndarray
-    ) -> np.ndarray:
+    def mixed(self, hidden_TH: np.ndarray, wanted_T: np.ndarray, log_p_T: np.ndarray) -> np.ndarray:
         """Mix log p of the tokens that came next with what the cache says; then remember them."""
         cache, steps = self.cache, len(hidden_TH)
         before = self.hidden_SH if len(self.hidden_SH) else hidden_TH[:0]
