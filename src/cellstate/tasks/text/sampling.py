@@ -95,7 +95,7 @@ def constrained(
     sampling: Sampling,
     allowed: Sequence[int] | None = None,
 ) -> np.ndarray:
-    """Rule tokens out and penalise those already written; the rest is made to sum to 1.
+    """Rule tokens out and penalise those already written; what is left need not sum to 1.
 
     Parameters
     ----------
@@ -122,12 +122,11 @@ def constrained(
         log_p[written] *= sampling.repetition_penalty
     if sampling.no_repeat:
         log_p[_repeating(history, sampling.no_repeat)] = -np.inf
-    top = log_p.max()
-    if not np.isfinite(top):
+    if not np.isfinite(log_p.max()):
         must = "at least one token must be left to write"
         do = "Allow more tokens, or raise no_repeat"
         raise InputError(explain("generate", must, "none", do))
-    return log_p - top - np.log(np.exp(log_p - top).sum())
+    return log_p
 
 
 def choose(log_p_V: np.ndarray, sampling: Sampling, rng: np.random.Generator) -> int:
