@@ -20,10 +20,12 @@ COARSE_SIZES = {"small": (128, 192, 1), "medium": (256, 512, 2), "large": (400, 
 LARGE = 20_000
 """Tokens of a vocabulary from which the softmax is adaptive by default."""
 CUTOFFS = (2_000, 10_000)
+MANY = 20_000_000
+"""Characters or bytes from which a text is read too seldom to be learned by heart."""
 
 FEWEST_STEPS, MOST_STREAMS = 100, 32
 """Fewest calls of an epoch that parallel streams should leave, and most streams."""
-UPDATES = {"small": 1500, "medium": 6000, "large": 20_000}
+UPDATES = {"small": 3000, "medium": 14_000, "large": 30_000}
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 40
 
 
@@ -169,13 +171,16 @@ def make_plan(
 def default_regularization(kind: str, size: str, tokens: int) -> Regularization:
     """Choose how hard the network is kept from learning the text by heart.
 
-    Words are few and rare in most texts, hence the whole recipe of AWD-LSTM for them; characters
-    are seen often, and dropout alone does.
+    Most words are rare in most texts, hence the whole recipe of AWD-LSTM for them. Characters are
+    seen often; what they need grows with the network and with how often the text is read.
     """
     if kind not in FINE:
         return AWD
-    share = {"small": 0.1, "medium": 0.4, "large": 0.5}[size] if tokens < 20_000_000 else 0.1
-    return Regularization(hidden_dropout=share, output_dropout=share)
+    if tokens >= MANY or size == "small":
+        return Regularization(hidden_dropout=0.1, output_dropout=0.1)
+    return Regularization(
+        input_dropout=0.1, hidden_dropout=0.3, output_dropout=0.5, weight_drop=0.3
+    )
 
 
 def training_defaults(tokens: int, context: int, kind: str, size: str) -> dict[str, Any]:
