@@ -51,7 +51,8 @@ def test_an_option_is_known_or_of_answers_alone(form: inputs.Form) -> None:
 
 def test_documents_or_a_corpus_of_tokens(tmp_path: Path) -> None:
     form, path = FORMS["text"], write(tmp_path / "a.txt", "one two\n")
-    assert form.examples([path]) == (["one two\n"],)
+    assert form.examples([path]) == ("one two\n",)
+    assert form.examples([tmp_path]) == (["one two\n"],)
     assert form.examples([]) == ()
     TokenFile.write(tmp_path / "corpus", ["one"], Tokenizer.train(["one"]))
     (corpus,) = form.examples([tmp_path / "corpus"])
@@ -87,7 +88,7 @@ def test_pairs_of_lines(tmp_path: Path) -> None:
     form, path = FORMS["parallel text"], write(tmp_path / "a.de", "eins\n\n")
     assert form.examples([path, path]) == (["eins", ""], ["eins", ""])
     assert form.answers(Shouter(), [path])["prediction"] == ["EINS", ""]
-    with pytest.raises(InputError, match="got 1 files. Name both"):
+    with pytest.raises(InputError, match=r"got 1 files\. Name both"):
         form.examples([path])
 
 

@@ -121,7 +121,10 @@ def _documents(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:
 
     if len(paths) == 1 and TokenFile.is_one(paths[0]):
         return (TokenFile(paths[0]),)
-    return (read_documents(paths, encoding),) if paths else ()
+    documents = read_documents(paths, encoding)
+    if len(paths) == 1 and not paths[0].is_dir():
+        return (documents[0],)  # a running text, of which nothing marks the end
+    return (documents,) if paths else ()
 
 
 def _continued(estimator: Any, paths: list[Path], encoding: str = "utf-8") -> dict[str, Any]:
