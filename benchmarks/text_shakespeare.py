@@ -31,7 +31,9 @@ def run(recorder: Recorder, options: Options) -> None:
     size = "small" if options.quick else "medium"
     model = LanguageModel(tokenizer="char", size=size, random_state=SEED, train=config)
     start, cpu = time.perf_counter(), time.process_time()
-    model.fit(train)
+    # Settings were chosen with the end of the training part held out. It is learned from here: it
+    # is the beginning of the play that the test part goes on with.
+    model.fit(train, held_out=0.0)
     seconds, cpu_seconds = time.perf_counter() - start, time.process_time() - cpu
     record = model.fitted_.record
     if options.quick:
@@ -41,11 +43,10 @@ def run(recorder: Recorder, options: Options) -> None:
         name = system.replace("LSTM", "cellstate")
         recorder.add(CASE, name, "nats_per_character", values["nats per token"], seed=SEED)
         recorder.add(CASE, name, "bits_per_character", values["bits per character"], seed=SEED)
-    tokens = record["data"]["tokens"] - record["data"]["held_out"]
+    tokens = record["data"]["tokens"]
     figures = {
         "fit_seconds": seconds,
         "fit_cpu_seconds": cpu_seconds,
-        "valid_nats_per_character": record["best_loss"],
         "epochs": record["history"][-1]["step"] * record["streams"] * record["context"] / tokens,
         "parameters": record["parameters"],
     }

@@ -44,6 +44,27 @@ def test_the_held_out_end_is_scored_when_no_text_is_given():
     assert TEXT.endswith(end)
 
 
+def test_the_whole_text_can_be_learned_from():
+    model = LanguageModel(train=ONE_EPOCH, **QUICK).fit(TEXT, held_out=0)
+    assert not len(model.fitted_.held)
+    assert model.tokenizer_.decode(model.fitted_.train) == TEXT
+    assert model.fitted_.record["best_loss"] is None
+    with pytest.raises(InputError, match="got none, for fit held nothing out"):
+        model.evaluate()
+    with pytest.raises(InputError, match=r"held_out must be a share .* got 1\.5"):
+        LanguageModel(**QUICK).fit(TEXT, held_out=1.5)
+
+
+def test_every_prompt_gets_its_answer_in_order():
+    model = fitted()
+    assert model.predict(["the cat", "\n", "the dog"], tokens=6) == [
+        model.generate(prompt, tokens=6, temperature=0) for prompt in ("the cat", "\n", "the dog")
+    ]
+    with pytest.raises(InputError, match=r"something to go on from; got '' at place 1"):
+        model.predict(["the cat", ""])
+    assert len(fitted("word", "documents").predict(["", "the cat"], tokens=4)) == 2
+
+
 def test_bits_are_of_characters_whatever_the_tokens_are():
     model = fitted("word", "documents")
     evaluation = model.evaluate(sentences(30, seed=1))
@@ -145,9 +166,11 @@ def test_arguments_win_over_the_size():
     plan = model.fitted_.plan
     assert (plan.hidden_size, plan.num_layers, plan.tie) == (8, 2, True)
     assert model.fitted_.record["context"] == 16
-    assert model.fitted_.record["regularization"]["weight_drop"] == 0.2
+    said = model.fitted_.record["regularization"]
+    assert (said["weight_drop"], said["alpha"]) == (0.2, 1.0)
+    assert said["output_dropout"] == 0.1  # what was not said is left to the job
     assert not len(model.fitted_.held)
-    assert "too short to hold some" in model.story().sections[0].body
+    assert "Nothing was held out" in model.story().sections[0].body
 
 
 def test_words_seen_once_are_unknown_and_unknown_words_are_told_as_one():

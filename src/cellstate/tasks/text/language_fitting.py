@@ -146,7 +146,7 @@ def learn_tokens(where: str, X: Any, *, kind: str, size: int | None) -> Tokenize
     return Tokenizer.train(documents, kind=kind, size=size, min_count=min_count)
 
 
-def split(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
+def split(tokens: np.ndarray, share: float = HELD_OUT) -> tuple[np.ndarray, np.ndarray]:
     """Hold the end of a text out; a short one is kept whole.
 
     Examples
@@ -154,9 +154,9 @@ def split(tokens: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
     >>> [len(part) for part in split(np.zeros(10_000))]
     [9500, 500]
     """
-    if len(tokens) < FEWEST_TO_SPLIT:
+    count = min(MOST_HELD_OUT, int(share * len(tokens)))
+    if len(tokens) < FEWEST_TO_SPLIT or not count:
         return tokens, tokens[:0]
-    count = min(MOST_HELD_OUT, int(HELD_OUT * len(tokens)))
     return tokens[:-count], tokens[-count:]
 
 
@@ -171,6 +171,7 @@ def fit_language(
     size: str,
     seed: int,
     config: TrainConfig,
+    held_out: float = HELD_OUT,
 ) -> FittedLanguage:
     """Train a network on all but the end of a text."""
     if len(corpus.tokens) < FEWEST_TOKENS:
@@ -180,7 +181,7 @@ def fit_language(
     require("torch", extra="train")
     from cellstate import train
 
-    learn, held = split(corpus.tokens)
+    learn, held = split(corpus.tokens, held_out)
     defaults = training_defaults(len(learn), context, tokenizer.kind, size)
     if config.optimizer == "nt_asgd":
         # Its rate, schedule and average are its own; the loop knows them.

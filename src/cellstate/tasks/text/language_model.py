@@ -113,7 +113,7 @@ class LanguageModel(AbstractEstimator):
         self.random_state = random_state
         self.train = train
 
-    def fit(self, X: Any) -> Self:
+    def fit(self, X: Any, *, held_out: float = fitting.HELD_OUT) -> Self:
         """Train on a text.
 
         Parameters
@@ -121,6 +121,10 @@ class LanguageModel(AbstractEstimator):
         X : str, list of str, or TokenFile
             One running text; documents, each of which begins and ends; or tokens on disk, for a
             text that memory does not hold.
+        held_out : float
+            Share at the end of the text, at least 0 and below 1, that is not learned from but
+            chooses the weights; 200,000 tokens at most. With 0 the last weights are kept, and the
+            text that comes next may be told better for having read up to it.
 
         Raises
         ------
@@ -131,6 +135,9 @@ class LanguageModel(AbstractEstimator):
         """
         where = "LanguageModel.fit"
         seed, config = self._check(where)
+        if isinstance(held_out, bool) or not 0 <= held_out < 1:
+            must, do = "held_out must be a share of at least 0 and below 1", "For example 0.05"
+            raise InputError(explain(where, must, repr(held_out), do))
         tokenizer = fitting.learn_tokens(where, X, kind=self.tokenizer, size=self.vocabulary)
         corpus = fitting.read_corpus(where, X, tokenizer)
         plan = make_plan(
@@ -149,11 +156,12 @@ class LanguageModel(AbstractEstimator):
             corpus,
             tokenizer,
             plan,
-            regularization=self.regularization or default,
+            regularization=(self.regularization or default).filled(default),
             context=self.context or context,
             size=self.size,
             seed=seed,
             config=config,
+            held_out=held_out,
         )
         self.tokenizer_: Tokenizer = tokenizer
         return self
@@ -175,7 +183,12 @@ class LanguageModel(AbstractEstimator):
         """
         self._require_fitted("predict")
         sampling = Sampling(tokens=tokens, temperature=0.0)
-        prompts = fitting.check_documents("LanguageModel.predict", X)
+        prompts = [X] if isinstance(X, str) else list(X)
+        for place, prompt in enumerate(prompts):
+            if not isinstance(prompt, str) or not (prompt or not self.fitted_.is_running):
+                given = f"{prompt!r:.40} at place {place}"
+                must = "each prompt must be a text with something to go on from"
+                raise InputError(explain("LanguageModel.predict", must, given, "Leave it out"))
         return [self._generation(prompt, sampling).finish() for prompt in prompts]
 
     def generate(self, prompt: str = "", **settings: Any) -> str:

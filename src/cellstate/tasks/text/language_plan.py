@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import asdict, dataclass
+from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
 from cellstate.errors import InputError, did_you_mean, explain
@@ -30,44 +30,46 @@ FEWEST_EPOCHS, MOST_EPOCHS = 3, 40
 
 
 def _require(name: str, value: Any, must: str, *, most: float) -> None:
-    fits = isinstance(value, int | float) and not isinstance(value, bool) and 0 <= value < most
-    if not fits:
+    is_number = isinstance(value, int | float) and not isinstance(value, bool)
+    if value is not None and not (is_number and 0 <= value < most):
         do = "Use 0 for none"
         raise InputError(explain("Regularization", f"{name} must be {must}", repr(value), do))
 
 
 @dataclass(frozen=True)
 class Regularization:
-    """What keeps a language model from learning its text by heart; shares are in 0 … 1.
+    """What keeps a language model from learning its text by heart; None leaves it to the job.
+
+    Shares are in 0 … 1.
 
     Parameters
     ----------
-    embedding_dropout : float
+    embedding_dropout : float, optional
         Share of the vocabulary dropped in each call, whole words.
-    input_dropout : float
+    input_dropout : float, optional
         Share of features dropped behind the embedding.
-    hidden_dropout : float
+    hidden_dropout : float, optional
         Share dropped between the layers.
-    output_dropout : float
+    output_dropout : float, optional
         Share dropped behind the last layer.
-    weight_drop : float
+    weight_drop : float, optional
         Share of recurrent weights dropped in each call.
-    locked : bool
+    locked : bool, optional
         Drop the same features at every step of a call (variational dropout).
-    alpha : float
+    alpha : float, optional
         Weight of the activations' mean square in the loss.
-    beta : float
+    beta : float, optional
         Weight of the mean square of their changes from step to step.
     """
 
-    embedding_dropout: float = 0.0
-    input_dropout: float = 0.0
-    hidden_dropout: float = 0.0
-    output_dropout: float = 0.0
-    weight_drop: float = 0.0
-    locked: bool = False
-    alpha: float = 0.0
-    beta: float = 0.0
+    embedding_dropout: float | None = None
+    input_dropout: float | None = None
+    hidden_dropout: float | None = None
+    output_dropout: float | None = None
+    weight_drop: float | None = None
+    locked: bool | None = None
+    alpha: float | None = None
+    beta: float | None = None
 
     def __post_init__(self) -> None:
         for name in ("embedding_dropout", "input_dropout", "hidden_dropout", "output_dropout",
@@ -76,7 +78,19 @@ class Regularization:
         for name in ("alpha", "beta"):
             _require(name, getattr(self, name), "a number of at least 0", most=float("inf"))
 
+    def filled(self, default: Regularization) -> Regularization:
+        """Take `default` wherever this says None.
 
+        Examples
+        --------
+        >>> Regularization(weight_drop=0.2).filled(AWD).weight_drop
+        0.2
+        """
+        said = {name: value for name, value in asdict(self).items() if value is not None}
+        return replace(default, **said)
+
+
+NONE = Regularization(0.0, 0.0, 0.0, 0.0, 0.0, locked=False, alpha=0.0, beta=0.0)
 # Merity et al. 2018, section 5, for words; their weight drop and embedding dropout included.
 AWD = Regularization(0.1, 0.4, 0.25, 0.4, 0.5, locked=True, alpha=2.0, beta=1.0)
 
@@ -106,7 +120,7 @@ class LanguagePlan:
         """Make the network; without regularisation it is for use alone."""
         from cellstate.nn.language import LanguageNetwork
 
-        options = {} if regularization is None else asdict(regularization)
+        options = asdict((regularization or NONE).filled(NONE))
         order = None if ranks is None else [int(rank) for rank in ranks]
         return LanguageNetwork(
             **asdict(self), **options, ranks=order if self.cutoffs else None, forget_bias=1.0
@@ -177,10 +191,8 @@ def default_regularization(kind: str, size: str, tokens: int) -> Regularization:
     if kind not in FINE:
         return AWD
     if tokens >= MANY or size == "small":
-        return Regularization(hidden_dropout=0.1, output_dropout=0.1)
-    return Regularization(
-        input_dropout=0.1, hidden_dropout=0.3, output_dropout=0.5, weight_drop=0.3
-    )
+        return replace(NONE, hidden_dropout=0.1, output_dropout=0.1)
+    return replace(NONE, input_dropout=0.1, hidden_dropout=0.3, output_dropout=0.5, weight_drop=0.3)
 
 
 def training_defaults(tokens: int, context: int, kind: str, size: str) -> dict[str, Any]:

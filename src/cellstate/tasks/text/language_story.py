@@ -30,7 +30,7 @@ def tell(model: LanguageModel, evaluation: LanguageEvaluation | None) -> section
     data, record = fitted.record["data"], fitted.record
     shown: list[sections.Section] = []
     if evaluation is None:
-        body = "The text was too short to hold some of it out, so there is nothing to score."
+        body = "Nothing was held out of the text, so there is nothing to score here."
         shown.append(sections.Text("Verdict", body, tone="warning"))
         protocol = ""
     else:
