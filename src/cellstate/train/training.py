@@ -6,6 +6,7 @@ import math
 import operator
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +19,7 @@ from cellstate.train import device, resume
 from cellstate.train.checkpoint import CheckpointFile
 from cellstate.train.config import TrainConfig
 from cellstate.train.good_state import GoodState
+from cellstate.train.groups import ParameterGroup
 from cellstate.train.optimizer import AdamW
 from cellstate.train.pace import Pace
 from cellstate.train.progress import ProgressBar
@@ -58,14 +60,19 @@ class Training:
         config: TrainConfig,
         seed: int,
         where: torch.device,
+        groups: Sequence[ParameterGroup] = (),
     ) -> None:
         self.model = model
         self.task = task
         self.config = config  # with no field left to the job, see `LOOP_DEFAULTS`
         self.device = where
         self.precision = device.choose_precision(config.precision or "auto", where)
+        self.groups = tuple(groups)
         self.optimizer = AdamW(
-            model, rate=config.learning_rate or 0.0, weight_decay=config.weight_decay or 0.0
+            model,
+            rate=config.learning_rate or 0.0,
+            weight_decay=config.weight_decay or 0.0,
+            groups=self.groups,
         )
         self.weights = tensors_of(model)
         self.average = Average(self.weights, config.average) if config.average else None
@@ -104,6 +111,7 @@ class Training:
             self.note("interrupted", "Ctrl-C: the best weights so far are kept.", warn=True)
         if self.best is not None:
             self.best.restore(self.weights)
+        self.optimizer.thaw(1.0)
         self.model.eval()
         self.optimizer.clear_gradients()
         self.record.seconds = self.pace.elapsed()
@@ -139,6 +147,7 @@ class Training:
         at = self.standing
         at.done = max(at.done, at.step / max(1, self.pace.steps))
         self.optimizer.rate = self._rate()
+        self.optimizer.thaw(at.done)
         tensors = device.to_device(batch, self.device)
         with device.autocast(self.device, self.precision):
             outcome = self.task.loss(self.model, tensors, state)
