@@ -95,5 +95,13 @@ def divided(
     return parts
 
 
+def thaw(parts: Sequence[tuple[ParameterGroup, list[nn.Parameter]]], done: float) -> None:
+    """Let those parameters learn whose time has come after the share `done` of the run."""
+    for group, parameters in parts:
+        if group.frozen_share > 0.0:
+            for parameter in parameters:
+                parameter.requires_grad_(done >= group.frozen_share)
+
+
 def _refuse(must: str, given: object, do: str) -> None:
     raise InputError(explain("ParameterGroup", must, repr(given), do))

@@ -7,7 +7,7 @@ from collections.abc import Sequence
 import torch
 
 from cellstate.train import device, sanity
-from cellstate.train.config import LOOP_DEFAULTS, TrainConfig
+from cellstate.train.config import LOOP_DEFAULTS, NT_ASGD_DEFAULTS, TrainConfig
 from cellstate.train.groups import ParameterGroup
 from cellstate.train.randomness import isolated
 from cellstate.train.record import TrainRecord
@@ -51,7 +51,7 @@ def fit(
     Raises
     ------
     InputError
-        A group names no parameter.
+        A group names no parameter, or the optimizer is not AdamW.
     TrainingError
         The loss is not finite at the start, or diverges again after three roll-backs; the model
         is then in its last good state.
@@ -76,7 +76,10 @@ def fit(
     >>> record.best_loss < 0.01
     True
     """
-    settings = (config or TrainConfig()).filled(**LOOP_DEFAULTS)
+    settings = config or TrainConfig()
+    if settings.optimizer == "nt_asgd":
+        settings = settings.filled(**NT_ASGD_DEFAULTS)
+    settings = settings.filled(**LOOP_DEFAULTS)
     where = device.choose_device(settings.device or "auto")
     model.to(where)
     training = Training(model, task, settings, seed, where, groups)

@@ -73,11 +73,6 @@ class AdamW:
             if chosen
         ]
 
-    def thaw(self, done: float) -> None:
-        """Let those parameters learn whose time has come after the share `done` of the run."""
-        for group in self._groups:
-            group.thaw(done)
-
     @torch.no_grad()
     def step(self) -> None:
         """Move the parameters along their gradients; those without one stay."""
@@ -108,11 +103,6 @@ class _Group:
         self.squares = [torch.zeros_like(p) for p in parameters]
         self.steps = [torch.zeros((), device=p.device) for p in parameters]
         self._fused = all(p.device.type in ("cpu", "cuda", "mps") for p in parameters)
-
-    def thaw(self, done: float) -> None:
-        if self.pace.frozen_share > 0.0:
-            for parameter in self.parameters:
-                parameter.requires_grad_(done >= self.pace.frozen_share)
 
     def step(self, rate: float) -> None:
         moved = [k for k, p in enumerate(self.parameters) if p.grad is not None]

@@ -15,12 +15,11 @@ import numpy as np
 import torch
 
 from cellstate.errors import TrainingError, explain
-from cellstate.train import device, resume
+from cellstate.train import asgd, device, resume
 from cellstate.train.checkpoint import CheckpointFile
 from cellstate.train.config import TrainConfig
 from cellstate.train.good_state import GoodState
-from cellstate.train.groups import ParameterGroup
-from cellstate.train.optimizer import AdamW
+from cellstate.train.groups import ParameterGroup, divided, thaw
 from cellstate.train.pace import Pace
 from cellstate.train.progress import ProgressBar
 from cellstate.train.record import Event, Row, TrainRecord, versions
@@ -28,7 +27,7 @@ from cellstate.train.schedule import rate_factor
 from cellstate.train.task import Batch, Task
 from cellstate.train.warning import TrainingWarning
 from cellstate.train.watch import Watch
-from cellstate.train.weights import Average, Snapshot, tensors_of
+from cellstate.train.weights import AbstractAverage, Average, Snapshot, tensors_of
 
 ROLL_BACKS = 3
 """Times a training may go back to its last good state before it gives up."""
@@ -68,14 +67,14 @@ class Training:
         self.device = where
         self.precision = device.choose_precision(config.precision or "auto", where)
         self.groups = tuple(groups)
-        self.optimizer = AdamW(
-            model,
-            rate=config.learning_rate or 0.0,
-            weight_decay=config.weight_decay or 0.0,
-            groups=self.groups,
-        )
+        self.parts = divided(model, self.groups)
+        self.optimizer = asgd.make_optimizer(model, config, self.groups)
         self.weights = tensors_of(model)
-        self.average = Average(self.weights, config.average) if config.average else None
+        self.average: AbstractAverage | None = None
+        if config.optimizer == "nt_asgd":
+            self.average = asgd.NonMonotoneAverage(self.weights)
+        elif config.average:
+            self.average = Average(self.weights, config.average)
         self.best: Snapshot | None = None
         self.good = GoodState(self.weights, self.optimizer, self.average)
         self.watch = Watch(1 if where.type == "cpu" else READ_EVERY)
@@ -111,7 +110,7 @@ class Training:
             self.note("interrupted", "Ctrl-C: the best weights so far are kept.", warn=True)
         if self.best is not None:
             self.best.restore(self.weights)
-        self.optimizer.thaw(1.0)
+        thaw(self.parts, 1.0)
         self.model.eval()
         self.optimizer.clear_gradients()
         self.record.seconds = self.pace.elapsed()
@@ -147,7 +146,7 @@ class Training:
         at = self.standing
         at.done = max(at.done, at.step / max(1, self.pace.steps))
         self.optimizer.rate = self._rate()
-        self.optimizer.thaw(at.done)
+        thaw(self.parts, at.done)
         tensors = device.to_device(batch, self.device)
         with device.autocast(self.device, self.precision):
             outcome = self.task.loss(self.model, tensors, state)
@@ -229,6 +228,10 @@ class Training:
             seconds=self.pace.elapsed(),
         )
         self.record.history.append(row)
+        if self.average:
+            said = self.average.hear([r.valid_loss for r in self.record.history])
+            if said:
+                self.note("averaging", said)
         at.stale += 1
         settling = row.step < (self.config.settle or 0.0) * self.planned_steps
         best = self.record.best_loss
