@@ -55,14 +55,15 @@ class Evaluation:
     def winner(self) -> str:
         """The best system; the network, where a baseline is no better."""
         sign = 1.0 if METRICS[self.decided_by].best == "max" else -1.0
-        return max(self.rows, key=lambda name: sign * self.metric(self.decided_by, name))
+        rivals = [name for name in self.rows if name == NAME or not _is_ours(name)]
+        return max(rivals, key=lambda name: sign * self.metric(self.decided_by, name))
 
     @property
     def verdict(self) -> str:
         """Say in one sentence who won."""
         metric, ours = self.decided_by, self.metric(self.decided_by)
         sign = 1.0 if METRICS[metric].best == "max" else -1.0
-        others = {name: self.metric(metric, name) for name in self.rows if name != NAME}
+        others = {name: self.metric(metric, name) for name in self.rows if not _is_ours(name)}
         best = max(others, key=lambda name: sign * others[name])
         theirs = others[best]
         if self.winner != NAME:
@@ -108,6 +109,11 @@ class Evaluation:
         return "\n".join(lines)
 
     __repr__ = __str__
+
+
+def _is_ours(system: str) -> bool:
+    """Whether a row is the network, or a part of it that is shown for comparison."""
+    return system == NAME or system.startswith(f"{NAME} ")
 
 
 def _aligned(table: list[list[str]]) -> list[str]:

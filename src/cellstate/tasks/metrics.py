@@ -100,7 +100,7 @@ def score_labels(
         "micro F1": float(hits / all_named),
         "macro F1": float(np.mean([values["F1"] for values in report.values()])),
         "exact match": float((truth == named).all(1).mean()),
-        "label loss": float(-np.log(of_truth).mean()),
+        "label loss": float(np.abs(np.log(of_truth)).mean()),
         "ECE": calibration_error(truth.ravel(), probabilities.ravel()),
     }
 

@@ -5,14 +5,13 @@ from __future__ import annotations
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
 
 from cellstate.extras import require
-from cellstate.tasks.calibration import softmax
-from cellstate.tasks.text.classification.fitted import sigmoid
-from cellstate.tasks.text.classification.fitting import best_thresholds
+from cellstate.tasks.calibration import best_thresholds, sigmoid, softmax
 from cellstate.tasks.text.classification.labels import folds
 
 MAJORITY, LINEAR = "most frequent class", "TF-IDF + logistic regression"
@@ -20,6 +19,8 @@ PENALTIES = (1.0, 4.0, 16.0, 64.0)
 """Inverse strengths of the penalty to choose from by cross-validation."""
 FOLDS = 3
 MOST_TERMS = 200_000
+ABSENT = -30.0
+"""Log odds of a class that no training row has."""
 WORD = r"(?u)\w+(?:['’\-]\w+)*|[^\w\s]"
 
 
@@ -33,7 +34,7 @@ class Baseline:
     idf : np.ndarray
         (F,) float32
     weights, bias : np.ndarray
-        (F, K) and (K,) float32; a class that is not in the training rows has a bias of −inf.
+        (F, K) and (K,) float32; far below 0 is the bias of a class that no row has.
     prior : np.ndarray
         (K,) share of the training rows with each label.
     thresholds : np.ndarray
@@ -82,15 +83,28 @@ class Baseline:
         thresholds = best_thresholds(targets > 0, sigmoid(best[2])) if is_multi else empty
         return cls(terms, idf, weights, bias, prior, thresholds, analyzer)
 
-    def probabilities(self, texts: Sequence[str]) -> dict[str, np.ndarray]:
-        """Answer as either baseline: (n, K)."""
+    def answers(self, texts: Sequence[str]) -> np.ndarray:
+        """Give the linear model's answers before the softmax: (n, K) float64."""
+        bias = self.bias.astype(np.float64)
+        if not self.terms:
+            return np.tile(bias, (len(texts), 1))
+        return self.counted(texts) @ self.weights.astype(np.float64) + bias
+
+    def counted(self, texts: Sequence[str]) -> Any:
+        """Give the weights of the terms of each text: (n, F), sparse."""
+        counts = self._vectorizer.transform(texts)
+        return _scaled(counts, self.idf)
+
+    @cached_property
+    def _vectorizer(self) -> Any:
+        return _vectorizer(self.analyzer, vocabulary=self.terms)
+
+    def from_answers(self, answers: np.ndarray) -> dict[str, np.ndarray]:
+        """Give the probabilities of either baseline where the linear model answers so: (n, K)."""
         is_multi = len(self.thresholds) > 0
-        said = np.broadcast_to(self.bias.astype(np.float64), (len(texts), len(self.bias)))
-        if self.terms:
-            said = _counted(texts, self.terms, self.idf, self.analyzer) @ self.weights + self.bias
         return {
-            MAJORITY: np.broadcast_to(self.prior, (len(texts), len(self.prior))),
-            LINEAR: sigmoid(said) if is_multi else softmax(np.maximum(said, -1e30)),
+            MAJORITY: np.tile(self.prior, (len(answers), 1)),
+            LINEAR: sigmoid(answers) if is_multi else softmax(answers),
         }
 
     def tensors(self) -> dict[str, np.ndarray]:
@@ -143,10 +157,6 @@ def _terms(texts: Sequence[str], analyzer: str) -> tuple[Any, list[str], np.ndar
     return _scaled(counts, idf), terms, idf
 
 
-def _counted(texts: Sequence[str], terms: list[str], idf: np.ndarray, analyzer: str) -> Any:
-    return _scaled(_vectorizer(analyzer, vocabulary=terms).transform(texts), idf)
-
-
 def _scaled(counts: Any, idf: np.ndarray) -> Any:
     """Weigh 1 + log of the counts by rarity, rows of length 1."""
     preprocessing = require("sklearn.preprocessing", extra="train")
@@ -161,7 +171,7 @@ def _regression(
     """Fit logistic regression: weights (F, K) and bias (K,), those of softmax or of each label."""
     linear = require("sklearn.linear_model", extra="train")
     weights = np.zeros((x.shape[1], outputs), np.float32)
-    bias = np.full(outputs, -np.inf, np.float32)
+    bias = np.full(outputs, ABSENT, np.float32)
     if targets.ndim == 2:
         for k in range(outputs):
             share = targets[:, k].mean()
@@ -186,7 +196,9 @@ def _regression(
 def _solved(model: Any, x: Any, y: np.ndarray) -> Any:
     with warnings.catch_warnings():
         # A solution that is near enough to compare with; the user can do nothing about it.
-        warnings.simplefilter("ignore", require("sklearn.exceptions", extra="train").ConvergenceWarning)
+        warnings.simplefilter(
+            "ignore", require("sklearn.exceptions", extra="train").ConvergenceWarning
+        )
         return model.set_params(max_iter=300).fit(x, y)
 
 

@@ -11,11 +11,32 @@ import numpy as np
 
 from cellstate.data.text.batches import length_batches
 from cellstate.data.text.tokenizer import Tokenizer
-from cellstate.tasks.calibration import softmax
+from cellstate.tasks.calibration import sigmoid, softmax
+from cellstate.tasks.text.classification.baseline import Baseline
 from cellstate.tasks.text.classification.plan import Plan
 from cellstate.tasks.text.classification.words import WordEncoder, Words
 
 ROWS_AT_ONCE = 128
+
+
+@dataclass(frozen=True)
+class Mix:
+    """How the answers of networks and of a linear model become one; chosen on rows held out.
+
+    Attributes
+    ----------
+    linear : float
+        Weight of the linear model's answers; the networks' have 1.
+    temperature : float
+        What the sum is divided by.
+    """
+
+    linear: float = 0.0
+    temperature: float = 1.0
+
+    def __call__(self, networks: np.ndarray, linear: np.ndarray) -> np.ndarray:
+        """Mix answers (n, K) before the softmax."""
+        return (networks + self.linear * linear) / self.temperature
 
 
 @dataclass(frozen=True)
@@ -32,8 +53,9 @@ class Fitted:
         a language model, every second one reads from the end.
     record : dict
         Of the training, JSON-ready.
-    temperature : float
-        What answers are divided by.
+    linear : Baseline or None
+        A linear model of words and pairs of words, whose answers are added to the networks'.
+    mix : Mix
     thresholds : np.ndarray
         (K,) probability from which a label is named; empty where each text has one class.
     """
@@ -43,7 +65,8 @@ class Fitted:
     longest: int | None
     models: list[Any]
     record: dict[str, Any]
-    temperature: float
+    linear: Baseline | None
+    mix: Mix
     thresholds: np.ndarray
 
     @cached_property
@@ -60,19 +83,27 @@ class Fitted:
         """Whether the network at this place reads from the end."""
         return self.plan.is_pretrained and place % 2 == 1
 
-    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
-        """Give each label its probability: (n, K) float64."""
+    def answers(self, texts: Sequence[str]) -> np.ndarray:
+        """Give the networks' mean answers before the softmax: (n, K) float64."""
         words = self.encoder.encode(texts)
         parts = [
             answers(model, self.encoder, words, is_backward=self.is_backward(place))
             for place, model in enumerate(self.models)
         ]
-        return self.from_answers(np.mean(parts, axis=0))
+        return np.mean(parts, axis=0)
 
-    def from_answers(self, mean_answers: np.ndarray) -> np.ndarray:
-        """Turn the networks' mean answers into probabilities."""
-        calibrated = mean_answers / self.temperature
-        return sigmoid(calibrated) if self.is_multi else softmax(calibrated)
+    def probabilities(self, texts: Sequence[str]) -> np.ndarray:
+        """Give each label its probability: (n, K) float64."""
+        said = self.answers(texts)
+        linear = np.zeros_like(said)
+        if self.linear is not None and self.mix.linear > 0:
+            linear = self.linear.answers(texts)
+        return self.from_answers(said, linear)
+
+    def from_answers(self, networks: np.ndarray, linear: np.ndarray) -> np.ndarray:
+        """Turn answers before the softmax into probabilities."""
+        mixed = self.mix(networks, linear)
+        return sigmoid(mixed) if self.is_multi else softmax(mixed)
 
     def named(self, probabilities: np.ndarray) -> np.ndarray:
         """Tell which labels are named: (n, K) bool."""
@@ -86,7 +117,7 @@ class Fitted:
             "kind": "text classifier",
             "plan": asdict(self.plan),
             "networks": len(self.models),
-            "temperature": self.temperature,
+            "mix": asdict(self.mix),
             "thresholds": self.thresholds.tolist(),
         }
 
@@ -122,22 +153,11 @@ def answers(model: Any, encoder: WordEncoder, words: Words, *, is_backward: bool
     return said
 
 
-def sigmoid(values: np.ndarray) -> np.ndarray:
-    """Turn log odds into probabilities.
-
-    Examples
-    --------
-    >>> sigmoid(np.array([-1000.0, 0.0, 1000.0])).tolist()
-    [0.0, 0.5, 1.0]
-    """
-    odds = np.exp(-np.abs(values))
-    return np.where(values >= 0, 1.0, odds) / (1.0 + odds)
-
-
 def restored(
     network: dict[str, Any],
     tokenizer: Tokenizer,
     longest: int | None,
+    linear: Baseline,
     weights: dict[str, np.ndarray],
     record: dict[str, Any],
 ) -> Fitted:
@@ -163,5 +183,5 @@ def restored(
             raise ValueError(str(problem)) from problem
         models.append(model)
     thresholds = np.array(network["thresholds"], dtype=np.float64)
-    temperature = float(network["temperature"])
-    return Fitted(plan, tokenizer, longest, models, record, temperature, thresholds)
+    mix = Mix(**network["mix"])
+    return Fitted(plan, tokenizer, longest, models, record, linear, mix, thresholds)

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Sequence
-from dataclasses import dataclass, replace
+from dataclasses import dataclass
 from typing import Any
 
 import numpy as np
@@ -11,15 +11,18 @@ import numpy as np
 import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.data.text.tokenizer import Tokenizer
-from cellstate.tasks.calibration import TEMPERATURES, best_temperature
-from cellstate.tasks.metrics import FLOOR
 from cellstate.tasks.text.classification import plan as plans
-from cellstate.tasks.text.classification.fitted import Fitted, answers, encoder_of, sigmoid
+from cellstate.tasks.text.classification.fitted import Fitted, Mix, answers, encoder_of
 from cellstate.tasks.text.classification.labels import count_empty
-from cellstate.tasks.text.classification.plan import Plan, make_plan, training_defaults
+from cellstate.tasks.text.classification.plan import make_plan, training_defaults
 from cellstate.tasks.text.classification.pretraining import fine_tuning_groups, pretrain
 from cellstate.tasks.text.classification.task import TextTask
+from cellstate.tasks.text.classification.words import WITH_PIECES
 from cellstate.train.config import TrainConfig
+
+
+PIECES_PER_WORD = 8
+"""Buckets for each word of the vocabulary; words share most of their pieces."""
 
 
 @dataclass(frozen=True)
@@ -67,25 +70,28 @@ def fit_networks(
     Returns
     -------
     fitted : Fitted
+        Without a linear model, and not calibrated.
     held_answers : np.ndarray
         (n, K), NaN for rows that no network left out.
     """
     from cellstate import train
 
     kept = ~rows.held.all(0)
+    is_words = settings.tokenizer in WITH_PIECES
     tokenizer = Tokenizer.train(
         [*(text for text, is_kept in zip(rows.texts, kept, strict=True) if is_kept), *unlabelled],
         kind=settings.tokenizer,
-        min_count=2 if settings.is_pretrained and settings.tokenizer in ("word", "whitespace") else 1,
-        lowercase=settings.tokenizer in ("word", "whitespace"),
-    )  # fmt: skip
-    has_pieces = settings.tokenizer in ("word", "whitespace") and not settings.is_pretrained
+        # A language model learns nothing of a word seen once; pieces make up for it elsewhere.
+        min_count=2 if settings.is_pretrained and is_words else 1,
+        lowercase=is_words,
+    )
+    has_pieces = is_words and not settings.is_pretrained
     plan = make_plan(
         settings.where,
         size=settings.size,
         is_pretrained=settings.is_pretrained,
         vocabulary=tokenizer.size,
-        pieces=plans.BUCKETS if has_pieces else 0,
+        pieces=min(plans.BUCKETS, PIECES_PER_WORD * tokenizer.size) if has_pieces else 0,
         outputs=outputs,
     )
     encoder = encoder_of(plan, tokenizer, settings.longest)
@@ -131,67 +137,16 @@ def fit_networks(
     record["data"] = _facts(rows, words.lengths, words.cut, tokenizer, unlabelled)
     record["versions"]["cellstate"] = cellstate.__version__
     thresholds = np.full(outputs if rows.targets.ndim == 2 else 0, 0.5)
-    fitted = Fitted(plan, tokenizer, settings.longest, models, record, 1.0, thresholds)
-    return _calibrated(fitted, said[times > 0], rows.targets[times > 0]), said
-
-
-def _calibrated(fitted: Fitted, said: np.ndarray, targets: np.ndarray) -> Fitted:
-    """Choose temperature and thresholds on rows that were left out of training."""
-    if not len(said):
-        return fitted
-    if not fitted.is_multi:
-        return replace(fitted, temperature=best_temperature(said, targets))
-    losses = []
-    for temperature in TEMPERATURES:
-        p = sigmoid(said / temperature)
-        losses.append(-np.log(np.clip(np.where(targets > 0, p, 1 - p), FLOOR, None)).mean())
-    temperature = float(TEMPERATURES[int(np.argmin(losses))])
-    thresholds = best_thresholds(targets > 0, sigmoid(said / temperature))
-    return replace(fitted, temperature=temperature, thresholds=thresholds)
-
-
-def best_thresholds(truth: np.ndarray, probabilities: np.ndarray) -> np.ndarray:
-    """Choose from which probability each label is named, for the highest F1 of the label.
-
-    Labels with fewer than 5 rows share the threshold that is best for all labels together: on so
-    few, the best one is luck.
-
-    Parameters
-    ----------
-    truth : np.ndarray
-        (n, K) bool
-    probabilities : np.ndarray
-        (n, K)
-
-    Examples
-    --------
-    >>> truth = np.array([[1], [1], [1], [1], [1], [0]], dtype=bool)
-    >>> best_thresholds(truth, np.array([[0.4], [0.3], [0.6], [0.5], [0.3], [0.2]])).round(2)
-    array([0.25])
-    """
-    grid = np.arange(0.05, 0.96, 0.05)
-    named = probabilities[..., None] >= grid  # (n, K, grid)
-    hits = (named & truth[..., None]).sum(0)
-    sizes = named.sum(0) + truth.sum(0)[:, None]
-    # Of thresholds that are equally good, the one nearest to the middle of them.
-    scores = 2 * hits / np.maximum(1, sizes)
-    shared = _middle(2 * hits.sum(0) / np.maximum(1, sizes.sum(0)))
-    chosen = [
-        _middle(of_label) if count >= 5 else shared
-        for of_label, count in zip(scores, truth.sum(0), strict=True)
-    ]
-    return grid[chosen]
-
-
-def _middle(scores: np.ndarray) -> int:
-    best = np.flatnonzero(scores >= scores.max() - 1e-12)
-    return int(best[(len(best) - 1) // 2])
+    fitted = Fitted(plan, tokenizer, settings.longest, models, record, None, Mix(), thresholds)
+    return fitted, said
 
 
 def _joined(records: list[dict[str, Any]]) -> dict[str, Any]:
     """Tell of several trainings as of one; the curves are the first one's."""
     first = dict(records[0])
-    first["seconds"] = sum(r["seconds"] + r.get("language", {}).get("seconds", 0.0) for r in records)
+    first["seconds"] = sum(
+        r["seconds"] + r.get("language", {}).get("seconds", 0.0) for r in records
+    )
     first["parameters"] = sum(r["parameters"] for r in records)
     first["events"] = [event for r in records for event in r["events"]]
     first["best_losses"] = [r["best_loss"] for r in records]
@@ -218,5 +173,3 @@ def _facts(
         "empty": count_empty(rows.texts),
         "cut": cut,
     }
-
-

@@ -36,9 +36,14 @@ class Labels:
         Raises
         ------
         InputError
-            There is one class only, or one that a single row has.
+            There is one class only, or one that a single row has, or labels are of several kinds.
         """
-        is_multi = all(isinstance(given, SEVERAL) for given in y)
+        forms = {isinstance(given, SEVERAL) for given in y}
+        if len(forms) > 1:
+            must = "y must hold one label for each text, or a list of labels for each"
+            do = "Put single labels into lists too"
+            raise InputError(explain(where, must, "both forms", do))
+        (is_multi,) = forms
         rows = [set(given) for given in y] if is_multi else [{given} for given in y]
         counts = Counter(label for row in rows for label in row)
         if is_multi and not counts:

@@ -54,7 +54,7 @@ class Plan:
             )
         sizes = asdict(self)
         del sizes["is_pretrained"]
-        return TextNetwork(**sizes, word_dropout=0.3, embedding_dropout=0.3, dropout=0.5)
+        return TextNetwork(**sizes, word_dropout=0.5, embedding_dropout=0.5, dropout=0.6)
 
     def language_network(self) -> Any:
         """Make the language model's network that one of this kind stands on."""

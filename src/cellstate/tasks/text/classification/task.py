@@ -161,9 +161,7 @@ class StreamTask:
         loss = outcome.total if model.training else outcome.nats
         return StepLoss(loss, weight=batch["targets"].numel(), state=outcome.state)
 
-    def _stretches(
-        self, rows: list[np.ndarray], streams: int
-    ) -> Iterator[dict[str, np.ndarray]]:
+    def _stretches(self, rows: list[np.ndarray], streams: int) -> Iterator[dict[str, np.ndarray]]:
         text = np.concatenate([[EOS], *rows]).astype(np.int64)
         length = (len(text) - 1) // streams
         if length < 2:
