@@ -31,6 +31,7 @@ FRAME = pl.DataFrame(
         "y": 9 + np.sin(np.tile(STEPS, 2)) + 0.1 * RNG.normal(size=120),
     }
 )
+REVIEWS = [f"a {word} film" for word in ("good", "bad", "fine", "dull")] * 8
 LEVELS = np.linspace(-1, 1, 30)
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
 
@@ -48,6 +49,7 @@ PROBLEMS = {
     "forecast": Problem({"horizon": 4, "context": 14}, (FRAME,), (FRAME,)),
     "classify": Problem({}, (ARRAYS, np.where(LEVELS > 0, "up", "down")), (ARRAYS[::2],)),
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
+    "classify-text": Problem({"networks": 1}, (REVIEWS, ["+", "-"] * 16), (REVIEWS[:6],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 

@@ -100,6 +100,15 @@ def test_words_never_seen_are_read_by_their_pieces(model):
     assert unknown[good] > other[good]
 
 
+def test_the_words_that_tell_the_class_add_the_most(model):
+    texts, labels = reviews(20, seed=4)
+    for said, label in zip(model.explain(texts), labels, strict=True):
+        assert said.label == label
+        assert said.words[said.values.argmax()] in GOOD + BAD
+    against = model.explain(texts[:1], label="good" if labels[0] == "bad" else "bad")[0]
+    assert against.words[against.values.argmin()] in GOOD + BAD
+
+
 def test_empty_texts_are_allowed_and_counted():
     model = TextClassifier(networks=1, random_state=0, train=BRIEF)
     model.fit([*TEXTS, "", "  "], [*LABELS, "good", "bad"])
@@ -196,7 +205,12 @@ BAD_FITS = {
     "all empty": ([""] * 120, LABELS, InputError, "some text must hold a word; got 120 empty"),
     "missing label": (TEXTS, [float("nan"), *LABELS[1:]], InputError, "got nan in row 0"),
     "mixed labels": (TEXTS, [1, 1, *LABELS[2:]], InputError, "all str or all numbers"),
-    "mixed forms": (TEXTS, [["good"], *LABELS[1:]], InputError, "one label for each text, or a list"),
+    "mixed forms": (
+        TEXTS,
+        [["good"], *LABELS[1:]],
+        InputError,
+        "one label for each text, or a list",
+    ),
 }
 
 

@@ -115,7 +115,7 @@ def training_defaults(rows: int, *, is_pretrained: bool) -> dict[str, Any]:
     batch_size = 16 if rows < 1000 else 32 if rows < 50_000 else 64
     per_epoch = -(-rows // batch_size)
     # As many steps as small data needs; large data has seen its rows after two passes.
-    epochs = min(30, max(2, round(1500 / per_epoch)))
+    epochs = min(60, max(2, round(1500 / per_epoch)))
     return {
         "batch_size": batch_size,
         "epochs": epochs,
