@@ -53,13 +53,10 @@ class SGD:
     @torch.no_grad()
     def step(self) -> None:
         """Move the parameters against their gradients; those without one stay."""
-        moved = [p for p in self.parameters if p.grad is not None]
-        if not moved:
-            return
-        if self.decay:
-            torch._foreach_mul_(moved, 1.0 - self.rate * self.decay)
-        gradients = [grad for p in moved if (grad := p.grad) is not None]
-        torch._foreach_add_(moved, gradients, alpha=-self.rate)
+        for parameter in self.parameters:
+            if parameter.grad is not None:
+                parameter.mul_(1.0 - self.rate * self.decay)
+                parameter.add_(parameter.grad, alpha=-self.rate)
 
     def clear_gradients(self) -> None:
         """Forget all gradients."""
