@@ -32,15 +32,14 @@ def explain_texts(
         (n,) numbers of labels to speak of; by default the most probable one of each text.
     """
     probabilities = fitted.probabilities(texts)
-    if chosen is None:
-        chosen = probabilities.argmax(1)
+    named = probabilities.argmax(1) if chosen is None else chosen
     explanations = []
     for k, text in enumerate(texts):
         spans = fitted.tokenizer.spans(text)[: fitted.longest]
         values = np.zeros(len(spans))
         baseline = 0.0
         for place, model in enumerate(fitted.models):
-            added, start = _attributed(fitted, model, text, int(chosen[k]), place)
+            added, start = _attributed(fitted, model, text, int(named[k]), place)
             share = len(fitted.models) * fitted.mix.temperature
             inner = added[1:-1] if fitted.encoder.is_framed else added
             # Marks around the text, and the mark of an empty one, belong to the baseline.
@@ -49,11 +48,11 @@ def explain_texts(
             baseline += (start + added.sum() - own.sum()) / share
         if fitted.linear is not None and fitted.mix.linear > 0:
             share = fitted.mix.linear / fitted.mix.temperature
-            added, start = linear_parts(fitted.linear, text, spans, int(chosen[k]))
+            added, start = linear_parts(fitted.linear, text, spans, int(named[k]))
             values, baseline = values + share * added, baseline + share * start
         words = tuple(text[a:b] for a, b in spans)
-        probability = float(probabilities[k, chosen[k]])
-        label = labels.names[int(chosen[k])]
+        probability = float(probabilities[k, named[k]])
+        label = labels.names[int(named[k])]
         explanations.append(Explanation(text, label, probability, words, spans, values, baseline))
     return explanations
 

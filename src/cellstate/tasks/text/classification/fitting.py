@@ -76,10 +76,10 @@ def fit_networks(
     """
     from cellstate import train
 
-    kept = ~rows.held.all(0)
+    kept = ~np.all(rows.held, axis=0)
     is_words = settings.tokenizer in WITH_PIECES
     tokenizer = Tokenizer.train(
-        [*(text for text, is_kept in zip(rows.texts, kept, strict=True) if is_kept), *unlabelled],
+        [*(rows.texts[k] for k in np.flatnonzero(kept)), *unlabelled],
         kind=settings.tokenizer,
         # A language model learns nothing of a word seen once; pieces make up for it elsewhere.
         min_count=2 if settings.is_pretrained and is_words else 1,

@@ -32,7 +32,7 @@ def fit_linear(rows: Rows, outputs: int, settings: Settings) -> tuple[Baseline, 
         texts = [rows.texts[k] for k in np.flatnonzero(learn)]
         return Baseline.fit(texts, rows.targets[learn], outputs, analyzer, settings.seed)
 
-    baseline = fit(~rows.held.all(0))
+    baseline = fit(np.logical_not(np.all(rows.held, axis=0)))
     answers = np.full((len(rows.texts), outputs), np.nan)
     is_shared = bool((rows.held == rows.held[0]).all())
     for held in rows.held[:1] if is_shared else rows.held:
