@@ -160,7 +160,7 @@ def _facts(
     tokenizer: Tokenizer,
     unlabelled: Sequence[str],
 ) -> dict[str, Any]:
-    letters = np.array([ord(c) for text in rows.texts for c in text[:200]], dtype=np.int64)
+    letters = np.frombuffer("\0".join(rows.texts).encode("utf-8", "replace"), dtype=np.uint8)
     return {
         "fingerprint": fingerprint({"texts": letters, "targets": rows.targets}),
         "rows": len(rows.texts),
