@@ -20,7 +20,6 @@ from cellstate.tasks.text.classification.task import TextTask
 from cellstate.tasks.text.classification.words import WITH_PIECES
 from cellstate.train.config import TrainConfig
 
-
 PIECES_PER_WORD = 8
 """Buckets for each word of the vocabulary; words share most of their pieces."""
 

@@ -81,7 +81,7 @@ def by_length(lengths: np.ndarray, right: np.ndarray) -> list[tuple[str, float, 
     Examples
     --------
     >>> by_length(np.array([1, 2, 8, 9]), np.array([True, True, False, True]))[0]
-    ('1', 1.0, 1)
+    ('1 – 2', 1.0, 2)
     """
     edges = np.unique(np.quantile(lengths, np.linspace(0, 1, LENGTH_BINS + 1)).astype(int))
     starts = edges[:-1] if len(edges) > 1 else edges
