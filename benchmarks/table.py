@@ -20,6 +20,7 @@ LANGUAGE = (
     "tests/tasks/text/test_language_model.py",
     "tests/tasks/text/test_generate.py",
 )
+TEXT_CLASSES = ("tests/tasks/text/test_classifier.py", "tests/tasks/text/classification")
 LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -62,6 +63,21 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Characters per second in training and writing, beside torch's layer and a small GPT.",
         "benchmarks.text_speed:run",
         LANGUAGE,
+    ),
+    "text-sst2": Benchmark(
+        "Sentiment of sentences in two classes, published splits, three seeds: accuracy.",
+        "benchmarks.text_classify:sst2",
+        TEXT_CLASSES,
+    ),
+    "text-sst5": Benchmark(
+        "Sentiment of sentences in five classes, published splits, three seeds: accuracy.",
+        "benchmarks.text_classify:sst5",
+        TEXT_CLASSES,
+    ),
+    "text-trec": Benchmark(
+        "What a question asks for, six classes, published splits, three seeds: accuracy.",
+        "benchmarks.text_classify:trec",
+        TEXT_CLASSES,
     ),
     "layer-cpu": Benchmark(
         "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",

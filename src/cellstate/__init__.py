@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
     from cellstate.tasks.text.language_model import LanguageModel
+    from cellstate.tasks.text.classifier import TextClassifier
     from cellstate.train.config import TrainConfig
 
 __version__: str
@@ -24,6 +25,7 @@ __all__ = [
     "LanguageModel",
     "SequenceClassifier",
     "SequenceRegressor",
+    "TextClassifier",
     "TrainConfig",
     "load",
 ]
@@ -34,6 +36,7 @@ _HOMES = {
     "LanguageModel": "cellstate.tasks.text.language_model",
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
+    "TextClassifier": "cellstate.tasks.text.classifier",
     "TrainConfig": "cellstate.train.config",
     "load": "cellstate.tasks",
 }

@@ -31,6 +31,7 @@ FRAME = pl.DataFrame(
         "y": 9 + np.sin(np.tile(STEPS, 2)) + 0.1 * RNG.normal(size=120),
     }
 )
+REVIEWS = [f"a {word} film" for word in ("good", "bad", "fine", "dull")] * 8
 LEVELS = np.linspace(-1, 1, 30)
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
 STORY = "the cat sat on the mat and a dog sat on the cat. " * 50
@@ -50,6 +51,7 @@ PROBLEMS = {
     "classify": Problem({}, (ARRAYS, np.where(LEVELS > 0, "up", "down")), (ARRAYS[::2],)),
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
     "language": Problem({"size": "small", "hidden": 16}, (STORY,), (["the cat", "a"],)),
+    "classify-text": Problem({"networks": 1}, (REVIEWS, ["+", "-"] * 16), (REVIEWS[:6],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 

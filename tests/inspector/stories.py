@@ -16,9 +16,11 @@ from cellstate.tasks.sections import (
     Histogram,
     Lines,
     Matrix,
+    Passage,
     Story,
     Table,
     Text,
+    Tokens,
 )
 
 HOSTILE = (
@@ -93,6 +95,17 @@ def climate() -> Story:
                 np.array([[412, 60, 21], [88, 230, 79], [14, 41, 390]]),
                 "truth",
                 "predicted",
+            ),
+            Tokens(
+                "Which words decided",
+                (
+                    Passage(
+                        "warm, rightly",
+                        ("A", " ", "mild", " ", "and", " ", "sunny", " ", "winter"),
+                        np.array([0.0, np.nan, 0.8, np.nan, 0.1, np.nan, 1.4, np.nan, -0.9]),
+                    ),
+                ),
+                "Numbers are log odds.",
             ),
             Facts(
                 "Data and how to reproduce",
@@ -170,6 +183,7 @@ def hostile(name: str = HOSTILE) -> Story:
             Calibration(name, two, two, name),
             Gates(name, (name, name), {name: np.ones((2, 2))}, two, name),
             Matrix(name, (name,), (name,), np.ones((1, 1)), name, name, name),
+            Tokens(name, (Passage(name, (name,), np.ones(1)),), name),
         ),
     )
 
@@ -195,6 +209,7 @@ def with_values(values: np.ndarray) -> Story:
             Calibration("Calibration", values, values),
             Gates("Gates", tuple(map(str, times)), dict.fromkeys("ifgoc", cells), values),
             Matrix("Matrix", tuple(map(str, times)), ("a", "b"), cells, "row", "column"),
+            Tokens("Tokens", (Passage("", tuple(map(str, times)), values),)),
         ),
     )
 

@@ -49,6 +49,10 @@ BAD_SECTIONS = {
         "every gate must have shape",
     ),
     "signal": (sections.Gates("G", ("a",), {}, TWO), "signal and step_labels must be as many"),
+    "tokens": (
+        sections.Tokens("T", (sections.Passage("", ("a", "b"), np.ones(3)),)),
+        "values and pieces must be as many; got 3 and 2",
+    ),
     "matrix": (
         sections.Matrix("M", ("a",), ("b",), np.ones((2, 2)), "r", "c"),
         r"values must have shape \(1, 1\); got \(2, 2\)",

@@ -65,6 +65,9 @@ def _check_section(where: str, section: sections.Section) -> None:
             shape = (len(section.row_names), len(section.column_names))
             if np.shape(section.values) != shape:
                 _refuse(place, f"values must have shape {shape}", f"{np.shape(section.values)}")
+        case sections.Tokens():
+            for passage in section.passages:
+                _same(place, "values", passage.values, "pieces", passage.pieces)
         case _:
             pass
 

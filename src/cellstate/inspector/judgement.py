@@ -188,3 +188,17 @@ class Outlook:
             return None
         place = float(x.place(self.past_times[-1:])[0] + x.place(self.times[:1])[0]) / 2
         return place if math.isfinite(place) else None
+
+
+def token_shares(values: np.ndarray) -> np.ndarray:
+    """Give the size of each value as a share of the largest one, 0 where there is none.
+
+    Examples
+    --------
+    >>> token_shares(np.array([0.5, np.nan, -1.0])).tolist()
+    [0.5, 0.0, 1.0]
+    """
+    sizes = np.abs(np.asarray(values, np.float64))
+    sizes = np.where(np.isfinite(sizes), sizes, 0.0)
+    largest = sizes.max(initial=0.0)
+    return sizes / largest if largest > 0 else sizes

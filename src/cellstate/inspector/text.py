@@ -20,6 +20,7 @@ from cellstate.inspector.judgement import (
     gate_range,
     is_ours,
     row_shares,
+    token_shares,
     unit_order,
 )
 from cellstate.inspector.plot import characters, formats, thin
@@ -81,6 +82,8 @@ class _Printer:
                 self.gates(section)
             case sections.Matrix():
                 self.matrix(section)
+            case sections.Tokens():
+                self.tokens(section)
 
     def text(self, words: str, style: str = "") -> Text:
         """Words as they are: no markup, no control characters, nothing the encoding lacks."""
@@ -245,6 +248,28 @@ class _Printer:
             ]
             table.add_row(self.text(name, "dim"), *cells)
         self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
+
+    def tokens(self, section: sections.Tokens) -> None:
+        """Each passage in colour, and the strongest words with their numbers, for want of it."""
+        self.key((("speaks for it", STYLES[0]), ("speaks against it", STYLES[1])))
+        for passage in section.passages[:MOST_PANELS]:
+            values, shares = np.asarray(passage.values, np.float64), token_shares(passage.values)
+            self.say(passage.caption, "italic", 2)
+            line = Text()
+            for piece, value, share in zip(passage.pieces, values, shares, strict=True):
+                style = STYLES[0] if value > 0 else STYLES[1]
+                strength = "bold underline " if share >= 0.6 else "bold " if share >= 0.3 else ""
+                line.append_text(self.text(piece, strength + style if share >= 0.1 else ""))
+            self.console.print(Padding(line, (0, 0, 0, 2), expand=False))
+            strongest = [k for k in np.argsort(-shares)[:MOST_PANELS] if shares[k] > 0]
+            words = (
+                f"{passage.pieces[k].strip()} {'+' if values[k] > 0 else ''}"
+                f"{formats.number(float(values[k]), 2)}"
+                for k in strongest
+            )
+            self.say("strongest: " + ", ".join(words) if strongest else "", "dim", 2)
+        if len(section.passages) > MOST_PANELS:
+            self.say(f"{len(section.passages) - MOST_PANELS:,} more texts are not shown.", "dim", 2)
 
     def canvas(self, height: int) -> characters.Canvas:
         return characters.Canvas(max(10, self.width - 16), height, plain=self.plain)

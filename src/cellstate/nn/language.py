@@ -224,9 +224,13 @@ class LanguageNetwork(nn.Module):
         state : mapping of str to LSTMState, optional
             State of each layer by name, each (1, B, H); zero where it is missing.
         """
+        return self.remembered(self.embedded(tokens_TB), state)
+
+    def remembered(self, x_TBE: Tensor, state: Mapping[str, LSTMState] | None = None) -> Hidden:
+        """Run the memory over embedded tokens (T, B, E), as `hidden` does."""
         given = state or {}
         after: State = {}
-        raw = dropped = self._dropped(self._embedded(tokens_TB), self.input_dropout)
+        raw = dropped = self._dropped(x_TBE, self.input_dropout)
         last = len(self._memories) - 1
         for k, name in enumerate(self._memories):
             raw, after[name] = self._memory(name)(dropped, given.get(name))
@@ -301,7 +305,8 @@ class LanguageNetwork(nn.Module):
         assert isinstance(module, LSTM)
         return module
 
-    def _embedded(self, tokens_TB: Tensor) -> Tensor:
+    def embedded(self, tokens_TB: Tensor) -> Tensor:
+        """Embed tokens of any shape, in training without those that embedding dropout hits."""
         x_TBE = embedding(tokens_TB, self.embedding.weight)
         if not (self.training and self.embedding_dropout):
             return x_TBE

@@ -15,6 +15,7 @@ TASKS = {
     "classify": "cellstate.tasks.arrays.classifier:SequenceClassifier",
     "regress": "cellstate.tasks.arrays.regressor:SequenceRegressor",
     "language": "cellstate.tasks.text.language_model:LanguageModel",
+    "classify-text": "cellstate.tasks.text.classifier:TextClassifier",
 }
 
 

@@ -123,7 +123,31 @@ class Matrix:
     note: str = ""
 
 
-Section = Text | Facts | Table | Lines | Forecasts | Histogram | Calibration | Gates | Matrix
+@dataclass(frozen=True)
+class Passage:
+    """One text in pieces that together are the text, and what each adds to what was said of it.
+
+    Values are above 0 where a piece speaks for it, below 0 where it speaks against it, NaN where it
+    has no say, as white space has none.
+    """
+
+    caption: str
+    pieces: tuple[str, ...]  # (N,)
+    values: np.ndarray  # (N,)
+
+
+@dataclass(frozen=True)
+class Tokens:
+    """Texts whose words are coloured by what they add, each passage on a scale of its own."""
+
+    title: str
+    passages: tuple[Passage, ...]
+    note: str = ""
+
+
+Section = (
+    Text | Facts | Table | Lines | Forecasts | Histogram | Calibration | Gates | Matrix | Tokens
+)
 
 
 @dataclass(frozen=True)

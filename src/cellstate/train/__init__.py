@@ -12,6 +12,7 @@ from cellstate.train.record import Event, Row, TrainRecord
 from cellstate.train.warning import TrainingWarning
 
 if TYPE_CHECKING:
+    from cellstate.train.groups import ParameterGroup
     from cellstate.train.loop import fit
     from cellstate.train.randomness import isolated
     from cellstate.train.range_test import RangeTest, learning_rate_range_test
@@ -19,6 +20,7 @@ if TYPE_CHECKING:
 
 __all__ = [
     "Event",
+    "ParameterGroup",
     "RangeTest",
     "Row",
     "StepLoss",
@@ -32,6 +34,7 @@ __all__ = [
 ]
 
 _NEEDS_TORCH = {
+    "ParameterGroup": "groups",
     "RangeTest": "range_test",
     "StepLoss": "task",
     "Task": "task",

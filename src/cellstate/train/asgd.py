@@ -6,8 +6,9 @@ from collections.abc import Sequence
 
 import torch
 
-from cellstate.errors import TrainingError, explain
+from cellstate.errors import InputError, TrainingError, explain
 from cellstate.train.config import TrainConfig
+from cellstate.train.groups import ParameterGroup
 from cellstate.train.optimizer import AdamW
 from cellstate.train.weights import AbstractAverage
 
@@ -96,8 +97,14 @@ class NonMonotoneAverage(AbstractAverage):
         return f"The weights are averaged from here on: {seen[-1]:.4g} is no improvement."
 
 
-def make_optimizer(model: torch.nn.Module, config: TrainConfig) -> AdamW | SGD:
+def make_optimizer(
+    model: torch.nn.Module, config: TrainConfig, groups: Sequence[ParameterGroup] = ()
+) -> AdamW | SGD:
     """Make the optimizer that the settings name."""
-    kind = SGD if config.optimizer == "nt_asgd" else AdamW
     rate, decay = config.learning_rate or 1e-3, config.weight_decay or 0.0
-    return kind(model, rate=rate, weight_decay=decay)
+    if config.optimizer != "nt_asgd":
+        return AdamW(model, rate=rate, weight_decay=decay, groups=groups)
+    if groups:
+        must, do = "parts with a rate of their own need AdamW", "Take optimizer='adamw'"
+        raise InputError(explain("train", must, "optimizer='nt_asgd'", do))
+    return SGD(model, rate=rate, weight_decay=decay)

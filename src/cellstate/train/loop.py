@@ -2,10 +2,13 @@
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 
 from cellstate.train import device, sanity
 from cellstate.train.config import LOOP_DEFAULTS, NT_ASGD_DEFAULTS, TrainConfig
+from cellstate.train.groups import ParameterGroup
 from cellstate.train.randomness import isolated
 from cellstate.train.record import TrainRecord
 from cellstate.train.task import Task
@@ -13,7 +16,12 @@ from cellstate.train.training import Training
 
 
 def fit(
-    model: torch.nn.Module, task: Task, config: TrainConfig | None = None, *, seed: int
+    model: torch.nn.Module,
+    task: Task,
+    config: TrainConfig | None = None,
+    *,
+    seed: int,
+    groups: Sequence[ParameterGroup] = (),
 ) -> TrainRecord:
     """Train `model` on `task` and leave the best weights in it.
 
@@ -33,6 +41,8 @@ def fit(
         Fields that are None take the loop's defaults.
     seed : int
         In [0, 2**63).
+    groups : sequence of ParameterGroup, optional
+        Parts of the model with a learning rate of their own, or that thaw later in the run.
 
     Returns
     -------
@@ -40,6 +50,8 @@ def fit(
 
     Raises
     ------
+    InputError
+        A group names no parameter, or the optimizer is not AdamW.
     TrainingError
         The loss is not finite at the start, or diverges again after three roll-backs; the model
         is then in its last good state.
@@ -70,7 +82,7 @@ def fit(
     settings = settings.filled(**LOOP_DEFAULTS)
     where = device.choose_device(settings.device or "auto")
     model.to(where)
-    training = Training(model, task, settings, seed, where)
+    training = Training(model, task, settings, seed, where, groups)
     if settings.sanity:
         sanity.check(model, task, settings, seed=seed, device=where, steps=training.planned_steps)
     with isolated(seed, where):

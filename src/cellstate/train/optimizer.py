@@ -6,10 +6,13 @@ training (about two seconds); this one calls the same fused update without it.
 
 from __future__ import annotations
 
+from collections.abc import Sequence
+
 import torch
 from torch.optim.adamw import adamw
 
 from cellstate.errors import TrainingError, explain
+from cellstate.train.groups import ParameterGroup, divided
 
 BETAS = (0.9, 0.999)
 EPSILON = 1e-8
@@ -24,6 +27,8 @@ class AdamW:
     rate : float
         Step size; assign to `rate` to change it.
     weight_decay : float
+    groups : sequence of ParameterGroup
+        Parts that learn at their own pace; what they leave out learns at `rate`.
 
     Raises
     ------
@@ -45,18 +50,27 @@ class AdamW:
     I. Loshchilov and F. Hutter, "Decoupled weight decay regularization", ICLR 2019.
     """
 
-    def __init__(self, model: torch.nn.Module, *, rate: float, weight_decay: float) -> None:
+    def __init__(
+        self,
+        model: torch.nn.Module,
+        *,
+        rate: float,
+        weight_decay: float,
+        groups: Sequence[ParameterGroup] = (),
+    ) -> None:
         self.rate = rate
         self.parameters = [p for p in model.parameters() if p.requires_grad]
         if not self.parameters:
             must = "a model needs at least one parameter that requires a gradient"
             raise TrainingError(explain("train", must, "none", "Unfreeze a layer before training"))
-        matrices = [p for p in self.parameters if p.ndim >= 2]
-        vectors = [p for p in self.parameters if p.ndim < 2]
         self._groups = [
-            _Group(parameters, decay)
-            for parameters, decay in ((matrices, weight_decay), (vectors, 0.0))
-            if parameters
+            _Group(chosen, decay, group)
+            for group, members in divided(model, groups)
+            for chosen, decay in (
+                ([p for p in members if p.ndim >= 2], weight_decay),
+                ([p for p in members if p.ndim < 2], 0.0),
+            )
+            if chosen
         ]
 
     @torch.no_grad()
@@ -77,11 +91,14 @@ class AdamW:
 
 
 class _Group:
-    """Parameters that share a decay, with their moments."""
+    """Parameters that share a decay and a pace, with their moments."""
 
-    def __init__(self, parameters: list[torch.nn.Parameter], decay: float) -> None:
+    def __init__(
+        self, parameters: list[torch.nn.Parameter], decay: float, pace: ParameterGroup
+    ) -> None:
         self.parameters = parameters
         self.decay = decay
+        self.pace = pace
         self.means = [torch.zeros_like(p) for p in parameters]
         self.squares = [torch.zeros_like(p) for p in parameters]
         self.steps = [torch.zeros((), device=p.device) for p in parameters]
@@ -102,7 +119,7 @@ class _Group:
             amsgrad=False,
             beta1=BETAS[0],
             beta2=BETAS[1],
-            lr=rate,
+            lr=rate * self.pace.rate_factor,
             weight_decay=self.decay,
             eps=EPSILON,
             maximize=False,

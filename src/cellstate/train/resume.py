@@ -25,7 +25,13 @@ def journal(training: Training) -> CheckpointFile | None:
     if config.checkpoint is None:
         return None
     settings = {name: value for name, value in asdict(config).items() if name not in FREE}
-    facts = {"settings": settings, "seed": training.record.seed, "steps": training.planned_steps}
+    facts: dict[str, Any] = {
+        "settings": settings,
+        "seed": training.record.seed,
+        "steps": training.planned_steps,
+    }
+    if training.groups:
+        facts["groups"] = [asdict(group) for group in training.groups]
     rng = np.random.default_rng(training.record.seed)
     first = next(iter(training.task.train_batches(rng)), None)
     file = CheckpointFile(config.checkpoint, fingerprint(training.model, first, facts))

@@ -6,6 +6,7 @@ import math
 import operator
 import time
 import warnings
+from collections.abc import Sequence
 from contextlib import AbstractContextManager, nullcontext
 from dataclasses import dataclass
 from typing import Any, cast
@@ -18,6 +19,7 @@ from cellstate.train import asgd, device, resume
 from cellstate.train.checkpoint import CheckpointFile
 from cellstate.train.config import TrainConfig
 from cellstate.train.good_state import GoodState
+from cellstate.train.groups import ParameterGroup, divided, thaw
 from cellstate.train.pace import Pace
 from cellstate.train.progress import ProgressBar
 from cellstate.train.record import Event, Row, TrainRecord, versions
@@ -57,13 +59,16 @@ class Training:
         config: TrainConfig,
         seed: int,
         where: torch.device,
+        groups: Sequence[ParameterGroup] = (),
     ) -> None:
         self.model = model
         self.task = task
         self.config = config  # with no field left to the job, see `LOOP_DEFAULTS`
         self.device = where
         self.precision = device.choose_precision(config.precision or "auto", where)
-        self.optimizer = asgd.make_optimizer(model, config)
+        self.groups = tuple(groups)
+        self.parts = divided(model, self.groups)
+        self.optimizer = asgd.make_optimizer(model, config, self.groups)
         self.weights = tensors_of(model)
         self.average: AbstractAverage | None = None
         if config.optimizer == "nt_asgd":
@@ -105,6 +110,7 @@ class Training:
             self.note("interrupted", "Ctrl-C: the best weights so far are kept.", warn=True)
         if self.best is not None:
             self.best.restore(self.weights)
+        thaw(self.parts, 1.0)
         self.model.eval()
         self.optimizer.clear_gradients()
         self.record.seconds = self.pace.elapsed()
@@ -140,6 +146,7 @@ class Training:
         at = self.standing
         at.done = max(at.done, at.step / max(1, self.pace.steps))
         self.optimizer.rate = self._rate()
+        thaw(self.parts, at.done)
         tensors = device.to_device(batch, self.device)
         with device.autocast(self.device, self.precision):
             outcome = self.task.loss(self.model, tensors, state)

@@ -6,12 +6,11 @@ from sklearn.metrics import balanced_accuracy_score, log_loss, r2_score, root_me
 
 from cellstate.inspector import write_page
 from cellstate.tasks import sections
-from cellstate.tasks.arrays.evaluation import Evaluation
-from cellstate.tasks.arrays.fitted import softmax
-from cellstate.tasks.arrays.fitting import best_temperature
-from cellstate.tasks.arrays.metrics import score_classes, score_numbers
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.reference import Reference
+from cellstate.tasks.calibration import best_temperature, softmax
+from cellstate.tasks.evaluation import Evaluation
+from cellstate.tasks.metrics import score_classes, score_numbers
 from tests.tasks.arrays.problems import BRIEF, ESTIMATORS, bumps, ragged, target
 
 every = pytest.mark.parametrize("estimator", ESTIMATORS)

@@ -21,6 +21,7 @@ from cellstate.inspector.page import (
     lines,
     matrix,
     table,
+    tokens,
     words,
 )
 from cellstate.inspector.page.frame import Detail, stack
@@ -178,6 +179,8 @@ def _content(part: sections.Section, ident: str, detail: Detail) -> Markup:
             return gates.gates(part, ident, detail)
         case sections.Matrix():
             return matrix.matrix(part, detail)
+        case sections.Tokens():
+            return tokens.tokens(part, detail)
 
 
 def _footer() -> Markup:

@@ -10,9 +10,9 @@ from cellstate.errors import InputError, explain
 from cellstate.extras import require
 from cellstate.tasks.arrays.baselines import classifiers
 from cellstate.tasks.arrays.fitted import Fitted
-from cellstate.tasks.arrays.metrics import score_classes
 from cellstate.tasks.arrays.protocol import Job
 from cellstate.tasks.arrays.sequence_estimator import AbstractSequenceEstimator
+from cellstate.tasks.metrics import score_classes
 
 require("sklearn", extra="train")
 from sklearn.base import ClassifierMixin  # noqa: E402, TID253  this file is imported on demand

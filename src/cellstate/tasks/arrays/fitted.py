@@ -10,6 +10,7 @@ import numpy as np
 from cellstate.tasks.arrays.encode import Encoder
 from cellstate.tasks.arrays.plan import Plan
 from cellstate.tasks.arrays.reading import Sequences
+from cellstate.tasks.calibration import softmax
 
 ROWS_AT_ONCE = 256
 
@@ -63,18 +64,6 @@ class Fitted:
         """Give the weights in float32, as they were trained."""
         state = self.model.state_dict()
         return {f"network.{name}": tensor.float().numpy() for name, tensor in state.items()}
-
-
-def softmax(answers: np.ndarray) -> np.ndarray:
-    """Turn answers (n, K) into probabilities.
-
-    Examples
-    --------
-    >>> softmax(np.array([[0.0, np.log(3.0)]])).round(6).tolist()
-    [[0.25, 0.75]]
-    """
-    odds = np.exp(answers - answers.max(1, keepdims=True))
-    return odds / odds.sum(1, keepdims=True)
 
 
 def restored(

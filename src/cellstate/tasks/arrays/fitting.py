@@ -10,15 +10,12 @@ import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.extras import require
 from cellstate.tasks.arrays.encode import Encoder
-from cellstate.tasks.arrays.fitted import Fitted, softmax
-from cellstate.tasks.arrays.metrics import score_classes
+from cellstate.tasks.arrays.fitted import Fitted
 from cellstate.tasks.arrays.plan import FEWEST_TO_SPLIT, HELD_OUT, make_plan, training_defaults
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.task import ArraysTask
+from cellstate.tasks.calibration import best_temperature
 from cellstate.train.config import TrainConfig
-
-TEMPERATURES = np.geomspace(0.25, 2.0, 40)
-"""Not lower: a hundred rows without an error do not show that errors never happen."""
 
 
 @dataclass(frozen=True)
@@ -84,26 +81,6 @@ def fit_network(
         answers = fitted.answers(sequences.take(np.flatnonzero(held)))
         fitted = replace(fitted, temperature=best_temperature(answers, targets[held]))
     return fitted
-
-
-def best_temperature(answers: np.ndarray, truth: np.ndarray) -> float:
-    """Find what to divide answers by so that the probabilities fit rows that were held out.
-
-    Training with smoothed labels leaves probabilities too close to even.
-
-    Parameters
-    ----------
-    answers : np.ndarray
-        (n, K), before the softmax.
-    truth : np.ndarray
-        (n,) class indices.
-
-    References
-    ----------
-    C. Guo et al., "On calibration of modern neural networks", ICML 2017.
-    """
-    losses = [score_classes(truth, softmax(answers / t))["log loss"] for t in TEMPERATURES]
-    return float(TEMPERATURES[int(np.argmin(losses))])
 
 
 def hold_out(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:

@@ -9,10 +9,11 @@ from typing import Any
 import numpy as np
 
 from cellstate.tasks.arrays.baselines import Rival
-from cellstate.tasks.arrays.evaluation import NAME, Evaluation, rival_answers
+from cellstate.tasks.arrays.evaluation import rival_answers
 from cellstate.tasks.arrays.fitted import Fitted
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.reference import Reference
+from cellstate.tasks.evaluation import NAME, Evaluation
 
 FOLDS = 3
 

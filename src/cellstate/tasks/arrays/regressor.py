@@ -9,10 +9,10 @@ import numpy as np
 from cellstate.extras import require
 from cellstate.tasks.arrays.baselines import regressors
 from cellstate.tasks.arrays.fitted import Fitted
-from cellstate.tasks.arrays.metrics import score_numbers
 from cellstate.tasks.arrays.protocol import Job
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.sequence_estimator import AbstractSequenceEstimator
+from cellstate.tasks.metrics import score_numbers
 
 require("sklearn", extra="train")
 from sklearn.base import RegressorMixin  # noqa: E402, TID253  this file is imported on demand

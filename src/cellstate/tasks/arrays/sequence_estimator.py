@@ -11,13 +11,13 @@ from cellstate.errors import ArgumentTypeError, InputError, NotFittedError, Shap
 from cellstate.extras import require
 from cellstate.tasks.arrays import reading
 from cellstate.tasks.arrays.encode import Encoder
-from cellstate.tasks.arrays.evaluation import Evaluation
 from cellstate.tasks.arrays.fitted import Fitted, restored
 from cellstate.tasks.arrays.fitting import Settings, fit_network, hold_out
 from cellstate.tasks.arrays.protocol import Job, evaluate
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.arrays.reference import Reference
 from cellstate.tasks.estimator import AbstractEstimator
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.train.config import TrainConfig
 
 require("sklearn", extra="train")

@@ -7,8 +7,8 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate.tasks import sections
-from cellstate.tasks.arrays.evaluation import NAME, Evaluation
-from cellstate.tasks.arrays.metrics import METRICS
+from cellstate.tasks.evaluation import NAME, Evaluation
+from cellstate.tasks.metrics import METRICS
 
 if TYPE_CHECKING:
     from cellstate.tasks.arrays.sequence_estimator import AbstractSequenceEstimator

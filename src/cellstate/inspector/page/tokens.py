@@ -1,0 +1,73 @@
+"""Texts whose words are coloured by what they add."""
+
+from __future__ import annotations
+
+import numpy as np
+
+from cellstate.inspector.judgement import token_shares
+from cellstate.inspector.page.frame import Detail
+from cellstate.inspector.page.markup import Markup, element
+from cellstate.inspector.plot import formats
+from cellstate.tasks import sections
+
+MOST_PASSAGES = 40
+STRONG = 0.3
+"""Share of the strongest piece from which a piece is underlined too."""
+PIECES_PER_COLUMN = 4
+"""Pieces of a passage that are drawn for each column that a picture would have."""
+
+
+def tokens(section: sections.Tokens, detail: Detail) -> Markup:
+    """Draw every passage with its words on a ground of colour.
+
+    What speaks for and against differs in hue, which all kinds of colour vision tell apart, in the
+    line under the strong ones, solid or dashed, and in the sign of the number that a word shows.
+    """
+    drawn = [_passage(passage, detail) for passage in section.passages[:MOST_PASSAGES]]
+    left = len(section.passages) - len(drawn)
+    return element(
+        "div",
+        _key(),
+        drawn,
+        element("p", f"{left:,} more texts are not shown.", class_="note") if left > 0 else None,
+    )
+
+
+def _key() -> Markup:
+    return element(
+        "p",
+        element("span", element("span", "word", class_="token for strong"), " speaks for it"),
+        element(
+            "span", element("span", "word", class_="token against strong"), " speaks against it"
+        ),
+        element("span", "The stronger the colour, the more it adds."),
+        class_="key",
+    )
+
+
+def _passage(passage: sections.Passage, detail: Detail) -> Markup:
+    shares = token_shares(passage.values)
+    most = detail.columns * PIECES_PER_COLUMN
+    pieces = [
+        _piece(piece, float(value), float(share))
+        for piece, value, share in zip(
+            passage.pieces[:most], passage.values[:most], shares[:most], strict=True
+        )
+    ]
+    left = len(passage.pieces) - len(pieces)
+    rest = f" … and {left:,} more pieces" if left > 0 else None
+    caption = element("figcaption", passage.caption) if passage.caption else None
+    return element("figure", caption, element("span", pieces, rest), class_="passage")
+
+
+def _piece(piece: str, value: float, share: float) -> Markup | str:
+    if not np.isfinite(value) or share == 0.0:
+        return piece
+    side = "for" if value > 0 else "against"
+    return element(
+        "span",
+        piece,
+        class_=f"token {side} strong" if share >= STRONG else f"token {side}",
+        style=f"--share:{share * 100:.0f}%",
+        title=f"{'+' if value > 0 else ''}{formats.number(value, 2)}",
+    )

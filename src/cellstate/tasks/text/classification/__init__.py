@@ -1,0 +1,1 @@
+"""The parts of the job that names the class of a text."""
