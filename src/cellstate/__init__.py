@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.classifier import SequenceClassifier
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
+    from cellstate.tasks.text.tagger import SequenceTagger
     from cellstate.train.config import TrainConfig
 
 __version__: str
@@ -22,6 +23,7 @@ __all__ = [
     "Forecaster",
     "SequenceClassifier",
     "SequenceRegressor",
+    "SequenceTagger",
     "TrainConfig",
     "load",
 ]
@@ -31,6 +33,7 @@ _HOMES = {
     "Forecaster": "cellstate.tasks.forecast.forecaster",
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
+    "SequenceTagger": "cellstate.tasks.text.tagger",
     "TrainConfig": "cellstate.train.config",
     "load": "cellstate.tasks",
 }

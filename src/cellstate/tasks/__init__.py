@@ -14,6 +14,7 @@ TASKS = {
     "forecast": "cellstate.tasks.forecast.forecaster:Forecaster",
     "classify": "cellstate.tasks.arrays.classifier:SequenceClassifier",
     "regress": "cellstate.tasks.arrays.regressor:SequenceRegressor",
+    "tag": "cellstate.tasks.text.tagger:SequenceTagger",
 }
 
 

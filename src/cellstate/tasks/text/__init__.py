@@ -1,0 +1,1 @@
+"""Language: tags, classes, new text and translations."""
