@@ -15,6 +15,10 @@ START_SPREAD = 0.1
 """Transitions are drawn from ±this at first: small beside what emissions soon are."""
 
 
+# torch's annotation of it does not fit a Function's static method.
+_once_differentiable = cast("Any", once_differentiable)
+
+
 class Allowed(NamedTuple):
     """Which tags may follow which; all may where a part is None.
 
@@ -265,7 +269,7 @@ class _LogPartition(Function):
         return log_sums_B
 
     @staticmethod
-    @once_differentiable
+    @_once_differentiable
     def backward(ctx: Any, *gradients: Tensor) -> tuple[Tensor | None, ...]:
         """Weigh the marginals of tags and of pairs of tags."""
         emissions_TBK, lengths_B, *parts, alphas_TBK, log_sums_B = cast(

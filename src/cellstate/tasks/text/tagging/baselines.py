@@ -15,8 +15,8 @@ from cellstate.tasks.text.tagging.fitting import Rows
 from cellstate.tasks.text.tagging.word_forms import CASES, UNKNOWN, FormEncoder, case_of, folded
 
 FREQUENT, LINEAR = "most frequent tag", "linear model"
-BUCKETS = 1 << 18
-"""Numbers that features are hashed to."""
+MOST_BUCKETS = 1 << 18
+"""Numbers that features are hashed to; fewer where there are few words."""
 MOST_WORDS = 300_000
 """Words that the linear model learns from: half a minute."""
 EPOCHS = 8
@@ -40,7 +40,7 @@ class Baselines:
     frequent : np.ndarray
         (words,) uint16 number of each word's most frequent tag, unknown words' at `UNKNOWN`.
     weights : np.ndarray
-        (K, BUCKETS) float16
+        (K, buckets) float16
     bias : np.ndarray
         (K,) float32
     learned_from : int
@@ -74,7 +74,8 @@ class Baselines:
         }
 
     def _decoded(self, sentences: Sequence[Sequence[str]]) -> list[list[str]]:
-        scores = _hashed(sentences) @ self.weights.T.astype(np.float32) + self.bias
+        weights = self.weights.T.astype(np.float32)
+        scores = _hashed(sentences, len(weights)) @ weights + self.bias
         # One-against-the-rest probabilities, made to sum to one.
         log_odds = -np.logaddexp(0.0, -scores.astype(np.float64))
         log_odds -= np.logaddexp.reduce(log_odds, axis=1, keepdims=True)
@@ -98,11 +99,14 @@ class Baselines:
     @classmethod
     def restored(cls, data: dict[str, Any], tensors: dict[str, np.ndarray]) -> Baselines:
         """Read them back."""
-        names = ("frequent", "weights", "bias")
         return cls(
-            **{name: data[name] for name in ("scheme", "learned_from")},
-            **{name: tuple(data[name]) for name in ("tags", "plain")},
-            **{name: np.array(tensors[f"baseline.{name}"]) for name in names},
+            scheme=data["scheme"],
+            tags=tuple(data["tags"]),
+            plain=tuple(data["plain"]),
+            frequent=np.array(tensors["baseline.frequent"]),
+            weights=np.array(tensors["baseline.weights"]),
+            bias=np.array(tensors["baseline.bias"]),
+            learned_from=int(data["learned_from"]),
         )
 
 
@@ -183,7 +187,8 @@ def _linear(rows: Rows, scheme: str, tags: Sequence[str]) -> tuple[np.ndarray, n
     if scheme != "none":
         labels = [schemes.tags_of(schemes.spans(row), len(row), "BIOES") for row in labels]
     targets = np.array([numbers[tag] for row in labels for tag in row])
-    weights = np.zeros((len(tags), BUCKETS), dtype=np.float32)
+    buckets = min(MOST_BUCKETS, 1 << (8 * rows.total).bit_length())
+    weights = np.zeros((len(tags), buckets), dtype=np.float32)
     bias = np.full(len(tags), -30.0, dtype=np.float32)  # a tag that never occurs
     different = np.unique(targets)
     if len(different) == 1:
@@ -191,7 +196,7 @@ def _linear(rows: Rows, scheme: str, tags: Sequence[str]) -> tuple[np.ndarray, n
     else:
         settings = {"alpha": PENALTY, "max_iter": EPOCHS, "tol": None, "average": True}
         fitted = model.SGDClassifier(loss="log_loss", random_state=0, **settings)
-        fitted.fit(_hashed(rows.words), targets)
+        fitted.fit(_hashed(rows.words, buckets), targets)
         if len(different) == 2:  # one row of weights, for the second of the two
             weights[different] = np.concatenate([-fitted.coef_, fitted.coef_])
             bias[different] = np.concatenate([-fitted.intercept_, fitted.intercept_])
@@ -200,16 +205,16 @@ def _linear(rows: Rows, scheme: str, tags: Sequence[str]) -> tuple[np.ndarray, n
     return weights.astype(np.float16), bias
 
 
-def _hashed(sentences: Sequence[Sequence[str]]) -> Any:
-    """Number the features of all words: sparse (words, BUCKETS) float32."""
+def _hashed(sentences: Sequence[Sequence[str]], buckets: int) -> Any:
+    """Number the features of all words: sparse (words, buckets) float32."""
     sparse = require("scipy.sparse", extra="train")
     columns: list[int] = []
     ends = [0]
     for words in sentences:
         for found in features(words):
-            columns += [zlib.crc32(f.encode("utf-8", "surrogatepass")) % BUCKETS for f in found]
+            columns += [zlib.crc32(f.encode("utf-8", "surrogatepass")) % buckets for f in found]
             ends.append(len(columns))
-    shape = (len(ends) - 1, BUCKETS)
+    shape = (len(ends) - 1, buckets)
     ones = np.ones(len(columns), dtype=np.float32)
     matrix = sparse.csr_matrix((ones, np.array(columns, np.int32), np.array(ends)), shape=shape)
     matrix.sum_duplicates()

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate.tasks import sections
-from cellstate.tasks.text.entities import ERRORS, errors, recalls
+from cellstate.tasks.text.entities import ERRORS, Error, errors, recalls
 from cellstate.tasks.text.schemes import Span
 from cellstate.tasks.text.tagging.evaluation import NAME, Evaluation, entities_of
 
@@ -49,12 +49,13 @@ def _scores(tagger: SequenceTagger, evaluation: Evaluation) -> list[sections.Sec
     if tagger.scheme_ == "none":
         return [*shown, *_confusion(evaluation), _samples_of_words(evaluation)]
     truth, said = entities_of(evaluation.truth), entities_of(evaluation.said)
+    found = errors(truth, said)
     return [
         *shown,
         _types(evaluation),
-        _kinds_of_errors(truth, said),
+        *([_kinds_of_errors(found)] if found else []),
         _by_group(tagger, evaluation.words, truth, said),
-        _worst(evaluation.words, truth, said),
+        *([_some_errors(evaluation.words, found)] if found else []),
         _samples(evaluation.words, truth, said),
     ]
 
@@ -79,24 +80,14 @@ def _types(evaluation: Evaluation) -> sections.Table:
     return sections.Table("By type", columns, rows)
 
 
-def _kinds_of_errors(truth: list[list[Span]], said: list[list[Span]]) -> sections.Table:
-    found = errors(truth, said)
-    kinds = Counter(error.kind for error in found)
-    named = [error.true or error.named for error in found]
-    types = sorted({span.type for span in named if span is not None})
+def _kinds_of_errors(found: list[Error]) -> sections.Table:
+    by_kind = {kind: [error for error in found if error.kind == kind] for kind in ERRORS}
     rows = []
-    for kind in ERRORS:
-        of_type = Counter(
-            span.type
-            for error in found
-            if error.kind == kind and (span := error.true or error.named) is not None
-        )
-        most = ", ".join(f"{name or 'entity'} {n}" for name, n in of_type.most_common(3))
-        share = kinds[kind] / len(found) if found else 0.0
-        rows.append((kind, kinds[kind], share, most if len(types) > 1 else ""))
+    for kind, here in by_kind.items():
+        types = Counter(span.type for error in here if (span := error.true or error.named))
+        most = ", ".join(f"{name or 'entity'} {count}" for name, count in types.most_common(3))
+        rows.append((kind, len(here), len(here) / len(found), most))
     columns = ("error", "count", "share", "most often")
-    if len(types) < 2:
-        columns, rows = columns[:3], [row[:3] for row in rows]
     note = (
         "Each true entity is set against the named one that shares most words with it. Spurious "
         "entities share no word with a true one."
@@ -134,11 +125,8 @@ def _by_group(
     return sections.Table(title, ("entities", "true", "found", "recall"), tuple(rows))
 
 
-def _worst(
-    words: list[list[str]], truth: list[list[Span]], said: list[list[Span]]
-) -> sections.Table:
+def _some_errors(words: list[list[str]], found: list[Error]) -> sections.Table:
     """Show an equal number of each kind of error, in its context."""
-    found = errors(truth, said)
     each = max(1, SAMPLES // len(ERRORS))
     rows = []
     for kind in ERRORS:

@@ -8,6 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
+from cellstate.data.text.batches import length_batches, pad
 from cellstate.tasks.text.schemes import Span, spans
 from cellstate.tasks.text.tagging.word_forms import UNKNOWN, FormTable
 
@@ -100,24 +101,21 @@ class TaggingTask:
     def train_batches(self, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
         """Yield every sentence once, sentences of like length together."""
         lengths = np.array([len(forms) for forms in self._train.forms])
-        # Lengths are blurred, so that the same sentences do not always meet.
-        order = np.argsort(lengths * rng.uniform(0.8, 1.25, len(lengths)), kind="stable")
-        batches = np.split(order, range(self.batch_size, len(order), self.batch_size))
-        for number in rng.permutation(len(batches)):
-            chosen = [self._changed(row, rng) for row in batches[number]]
-            yield self._batch(*map(list, zip(*chosen, strict=True)), rng)
+        for rows in length_batches(lengths, rows=self.batch_size, rng=rng):
+            changed = [self._changed(row, rng) for row in rows]
+            yield self._batch([forms for forms, _ in changed], [tags for _, tags in changed], rng)
 
     def valid_batches(self) -> list[dict[str, np.ndarray]]:
         """Give the sentences held out, as they are."""
         if self._valid is None:
             return []
-        order = np.argsort([len(forms) for forms in self._valid.forms], kind="stable")
+        lengths = np.array([len(forms) for forms in self._valid.forms])
         return [
             self._batch(
-                [self._valid.forms[row] for row in order[start : start + VALID_ROWS]],
-                [self._valid.tags[row] for row in order[start : start + VALID_ROWS]],
+                [self._valid.forms[row] for row in rows], [self._valid.tags[row] for row in rows]
             )
-            for start in range(0, len(order), VALID_ROWS)
+            | {"is_judged": np.ones(1, dtype=bool)}
+            for rows in length_batches(lengths, rows=VALID_ROWS)
         ]
 
     def steps_per_epoch(self) -> int:
@@ -134,7 +132,7 @@ class TaggingTask:
         lengths = batch["lengths"]
         emissions = model(forms_of(batch), batch["at"], lengths).float()
         unlikely = model.crf(emissions, batch["tags"], lengths)
-        if model.training:
+        if "is_judged" not in batch:
             return StepLoss(unlikely.mean(), weight=len(lengths))
         said = model.crf.decode(emissions, lengths)
         wrong, all_ = self._errors(batch["tags"].cpu().numpy(), said.cpu().numpy(), lengths.cpu())
@@ -197,7 +195,4 @@ class TaggingTask:
             hidden = rng.random(len(batch["rows"])) < hide[batch["rows"]]
             batch["words"] = np.where(hidden, UNKNOWN, batch["words"])
         del batch["rows"]
-        tags_BT = np.zeros_like(batch["at"])
-        for row, numbers in enumerate(tags):
-            tags_BT[row, : len(numbers)] = numbers
-        return batch | {"tags": tags_BT}
+        return batch | {"tags": pad(tags)}
