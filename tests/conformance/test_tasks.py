@@ -32,6 +32,8 @@ FRAME = pl.DataFrame(
     }
 )
 LEVELS = np.linspace(-1, 1, 30)
+WORDS = [["Ada", "sleeps"], ["Tom", "and", "Eve", "sleep"], ["It", "rains"]] * 20
+TAGS = [["B-PER", "O"], ["B-PER", "O", "B-PER", "O"], ["O", "O"]] * 20
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
 
 
@@ -48,6 +50,7 @@ PROBLEMS = {
     "forecast": Problem({"horizon": 4, "context": 14}, (FRAME,), (FRAME,)),
     "classify": Problem({}, (ARRAYS, np.where(LEVELS > 0, "up", "down")), (ARRAYS[::2],)),
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
+    "tag": Problem({"size": "small"}, (WORDS, TAGS), (WORDS[:4],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 
@@ -61,6 +64,8 @@ def numbers(prediction: Any) -> list[Any]:
     """Flatten a prediction of any kind, for comparison."""
     if isinstance(prediction, pl.DataFrame):
         return prediction.rows()
+    if isinstance(prediction, list):
+        return prediction
     return np.asarray(prediction).tolist()
 
 
