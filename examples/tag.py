@@ -6,7 +6,7 @@ python examples/tag.py [train.conll test.conll]
 import random
 import sys
 
-from cellstate import SequenceTagger
+from cellstate import SequenceTagger, TrainConfig
 from cellstate.data.text.reading import read_conll
 
 NAMES = {
@@ -43,7 +43,8 @@ def notes(count: int) -> tuple[list[list[str]], list[list[str]]]:
 
 train, test = map(read_conll, sys.argv[1:3]) if len(sys.argv) > 2 else (notes(150), notes(50))
 
-tagger = SequenceTagger(size="small", random_state=0).fit(*train)
+settings = None if len(sys.argv) > 2 else TrainConfig(epochs=10)
+tagger = SequenceTagger(size="small", random_state=0, train=settings).fit(*train)
 print(tagger.evaluate(*test))
 for words, found in zip(test[0][:5], tagger.entities(test[0][:5]), strict=True):
     print(" ".join(words), "→", [(entity.type, entity.text) for entity in found])

@@ -53,8 +53,8 @@ class SequenceTagger(AbstractEstimator):
         How tags mark entities; "none" for plain tags such as parts of speech, "auto" to see from
         the tags.
     swapped : float
-        Share of entities that are replaced by another of their type while training, in [0, 1].
-        It helps where there are few sentences, if an entity could stand where another does.
+        Share of entities that are replaced by another of their type while training, in [0, 1],
+        so that less is learned by heart where an entity could stand where another does.
     held_out : float
         Share of the sentences that only choose when training stops, in [0, 1), where there are 50
         or more and `fit` is given none to validate on.
@@ -92,7 +92,7 @@ class SequenceTagger(AbstractEstimator):
         self,
         *,
         scheme: Literal["auto", "BIO", "BIOES", "IO", "none"] = "auto",
-        swapped: float = 0.3,
+        swapped: float = 0.0,
         held_out: float = 0.1,
         networks: int | None = None,
         size: Literal["small", "medium", "large"] = "medium",

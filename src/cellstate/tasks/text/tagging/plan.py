@@ -31,9 +31,9 @@ DROPOUT = 0.5
 HIDDEN = 1.0
 """See `Noise.hidden`."""
 
-UPDATES = 5000
+UPDATES = 2500
 """Steps of training, where that takes a sensible number of epochs."""
-FEWEST_EPOCHS, MOST_EPOCHS = 3, 60
+FEWEST_EPOCHS, MOST_EPOCHS = 3, 30
 FEWEST_TO_SPLIT = 50
 """Sentences from which some are held out to choose when to stop."""
 ALWAYS = {"learning_rate": 3e-3, "schedule": "one_cycle", "weight_decay": 1e-2, "clip_norm": 5.0}
@@ -110,7 +110,7 @@ def training_defaults(sentences: int, *, is_split: bool) -> dict[str, Any]:
     Examples
     --------
     >>> training_defaults(5424, is_split=True)["epochs"]
-    15
+    7
     """
     batch_size = 8 if sentences < 1000 else 16 if sentences < 20_000 else 32
     per_epoch = -(-sentences // batch_size)
@@ -121,6 +121,6 @@ def training_defaults(sentences: int, *, is_split: bool) -> dict[str, Any]:
         "epochs": epochs,
         # The average looks back over a twentieth of the run.
         "average": min(0.998, max(0.9, 1.0 - 20.0 / (epochs * per_epoch))),
-        "patience": max(4, epochs // 3) if is_split else 0,
+        "patience": max(5, epochs // 3) if is_split else 0,
         "device": "cpu",
     }
