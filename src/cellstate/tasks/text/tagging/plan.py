@@ -25,13 +25,14 @@ class Width:
 SIZES = {
     "small": Width(50, 16, 32, 16, 64, 1 << 14, 1),
     "medium": Width(100, 25, 50, 25, 128, 1 << 15, 1),
-    "large": Width(100, 25, 50, 25, 200, 1 << 15, 3),
+    "large": Width(100, 25, 50, 25, 128, 1 << 15, 3),
 }
+"""The last step is of networks that answer together, not of width."""
 DROPOUT = 0.5
 HIDDEN = 1.0
 """See `Noise.hidden`."""
 
-UPDATES = 2500
+UPDATES = 5000
 """Steps of training, where that takes a sensible number of epochs."""
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 30
 FEWEST_TO_SPLIT = 50
@@ -110,7 +111,7 @@ def training_defaults(sentences: int, *, is_split: bool) -> dict[str, Any]:
     Examples
     --------
     >>> training_defaults(5424, is_split=True)["epochs"]
-    7
+    15
     """
     batch_size = 8 if sentences < 1000 else 16 if sentences < 20_000 else 32
     per_epoch = -(-sentences // batch_size)
