@@ -73,7 +73,7 @@ class CRF(nn.Module):
     Examples
     --------
     >>> crf = CRF(2)
-    >>> emissions = torch.tensor([[[5.0, 0.0], [0.0, 5.0], [5.0, 0.0]]])
+    >>> emissions = torch.tensor([[[5.0, 0.0], [0.0, 9.0], [5.0, 0.0]]])
     >>> crf.decode(emissions, torch.tensor([3])).tolist()
     [[0, 1, 0]]
 
