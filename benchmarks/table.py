@@ -79,6 +79,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.text_classify:trec",
         TEXT_CLASSES,
     ),
+    "text-ner": Benchmark(
+        "NCBI-disease, official split, three seeds: entity F1 and CPU seconds.",
+        "benchmarks.text_ner:run",
+        ("tests/nn/test_crf.py", "tests/nn/test_tagging.py", "tests/tasks/text/tagging"),
+    ),
     "layer-cpu": Benchmark(
         "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",
         "benchmarks.layer_cpu:run",

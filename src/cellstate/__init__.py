@@ -15,6 +15,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.forecast.forecaster import Forecaster
     from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.tasks.text.classifier import TextClassifier
+    from cellstate.tasks.text.tagger import SequenceTagger
     from cellstate.train.config import TrainConfig
 
 __version__: str
@@ -26,6 +27,7 @@ __all__ = [
     "SequenceClassifier",
     "SequenceRegressor",
     "TextClassifier",
+    "SequenceTagger",
     "TrainConfig",
     "load",
 ]
@@ -37,6 +39,7 @@ _HOMES = {
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
     "TextClassifier": "cellstate.tasks.text.classifier",
+    "SequenceTagger": "cellstate.tasks.text.tagger",
     "TrainConfig": "cellstate.train.config",
     "load": "cellstate.tasks",
 }

@@ -33,6 +33,8 @@ FRAME = pl.DataFrame(
 )
 REVIEWS = [f"a {word} film" for word in ("good", "bad", "fine", "dull")] * 8
 LEVELS = np.linspace(-1, 1, 30)
+WORDS = [["Ada", "sleeps"], ["Tom", "and", "Eve", "sleep"], ["It", "rains"]] * 20
+TAGS = [["B-PER", "O"], ["B-PER", "O", "B-PER", "O"], ["O", "O"]] * 20
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
 STORY = "the cat sat on the mat and a dog sat on the cat. " * 50
 
@@ -52,6 +54,7 @@ PROBLEMS = {
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
     "language": Problem({"size": "small", "hidden": 16}, (STORY,), (["the cat", "a"],)),
     "classify-text": Problem({"networks": 1}, (REVIEWS, ["+", "-"] * 16), (REVIEWS[:6],)),
+    "tag": Problem({"size": "small"}, (WORDS, TAGS), (WORDS[:4],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 
@@ -65,6 +68,8 @@ def numbers(prediction: Any) -> list[Any]:
     """Flatten a prediction of any kind, for comparison."""
     if isinstance(prediction, pl.DataFrame):
         return prediction.rows()
+    if isinstance(prediction, list):
+        return prediction
     return np.asarray(prediction).tolist()
 
 

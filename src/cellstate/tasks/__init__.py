@@ -16,6 +16,7 @@ TASKS = {
     "regress": "cellstate.tasks.arrays.regressor:SequenceRegressor",
     "language": "cellstate.tasks.text.language_model:LanguageModel",
     "classify-text": "cellstate.tasks.text.classifier:TextClassifier",
+    "tag": "cellstate.tasks.text.tagger:SequenceTagger",
 }
 
 

@@ -1,1 +1,1 @@
-"""Jobs on natural language."""
+"""Language: texts written, sorted, tagged and translated."""

@@ -1,0 +1,281 @@
+"""What a fitted tagger has to show."""
+
+from __future__ import annotations
+
+from collections import Counter
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellstate.tasks import sections
+from cellstate.tasks.text.entities import ERRORS, Error, errors, recalls
+from cellstate.tasks.text.schemes import Span
+from cellstate.tasks.text.tagging.evaluation import NAME, Evaluation, entities_of
+
+if TYPE_CHECKING:
+    from cellstate.tasks.text.tagger import SequenceTagger
+
+SAMPLES = 12
+MOST_TAGS = 30
+"""Tags beyond which a confusion matrix is no longer read."""
+LONGEST_SAMPLE = 60
+CONTEXT = 4
+"""Words shown to each side of an error."""
+
+
+def tell(tagger: SequenceTagger, evaluation: Evaluation | None) -> sections.Story:
+    """Tell how the fit went: verdict, tables, errors, samples, losses, facts."""
+    data, record = tagger.fitted_.record["data"], tagger.fitted_.record
+    shown = [] if evaluation is None else _scores(tagger, evaluation)
+    shown += [
+        _losses(tagger, record),
+        *(
+            sections.Text("During training", event["message"], tone="warning")
+            for event in record["events"]
+        ),
+        _data(tagger, data),
+        _reproduction(tagger),
+    ]
+    protocol = "Nothing was held out to be scored." if evaluation is None else evaluation.protocol
+    kind = "Tags of words" if tagger.scheme_ == "none" else "Entities in sentences"
+    counted = f"{data['sentences']:,} sentences of {data['words']:,} words."
+    return sections.Story(kind, f"{counted} {protocol}", tuple(shown))
+
+
+def _scores(tagger: SequenceTagger, evaluation: Evaluation) -> list[sections.Section]:
+    won = evaluation.winner == NAME
+    verdict = sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning")
+    shown = [verdict, _table(evaluation)]
+    if tagger.scheme_ == "none":
+        return [*shown, *_confusion(evaluation), _samples_of_words(evaluation)]
+    truth, said = entities_of(evaluation.truth), entities_of(evaluation.said)
+    found = errors(truth, said)
+    return [
+        *shown,
+        _types(evaluation),
+        *([_kinds_of_errors(found)] if found else []),
+        _by_group(tagger, evaluation.words, truth, said),
+        *([_some_errors(evaluation.words, found)] if found else []),
+        _samples(evaluation.words, truth, said),
+    ]
+
+
+def _table(evaluation: Evaluation) -> sections.Table:
+    definitions = " ".join(f"{name}: {text}." for name, text in evaluation.definitions().items())
+    return sections.Table(
+        "Against the baselines",
+        ("system", *evaluation.columns),
+        tuple((name, *values.values()) for name, values in evaluation.rows.items()),
+        best=dict.fromkeys(evaluation.columns, "max"),
+        note=" ".join((*evaluation.notes, definitions)),
+    )
+
+
+def _types(evaluation: Evaluation) -> sections.Table:
+    columns = ("type", "F1", "precision", "recall", "true", "named")
+    rows = tuple(
+        (kind or "entity", c.f1, c.precision, c.recall, c.true, c.named)
+        for kind, c in evaluation.by_type.items()
+    )
+    return sections.Table("By type", columns, rows)
+
+
+def _kinds_of_errors(found: list[Error]) -> sections.Table:
+    by_kind = {kind: [error for error in found if error.kind == kind] for kind in ERRORS}
+    rows = []
+    for kind, here in by_kind.items():
+        types = Counter(span.type for error in here if (span := error.true or error.named))
+        most = ", ".join(f"{name or 'entity'} {count}" for name, count in types.most_common(3))
+        rows.append((kind, len(here), len(here) / len(found), most))
+    columns = ("error", "count", "share", "most often")
+    note = (
+        "Each true entity is set against the named one that shares most words with it. Spurious "
+        "entities share no word with a true one."
+    )
+    return sections.Table("What goes wrong", columns, tuple(rows), note=note)
+
+
+def _by_group(
+    tagger: SequenceTagger,
+    words: list[list[str]],
+    truth: list[list[Span]],
+    said: list[list[Span]],
+) -> sections.Table:
+    """Recall by length, and by whether training has shown the entity or its words."""
+    forms, mentions = tagger.fitted_.forms, tagger.mentions_
+
+    def by_length(_: int, span: Span) -> str:
+        length = span.end - span.start
+        return f"{length} word{'s' * (length > 1)}" if length < 4 else "4 words or more"
+
+    def by_novelty(sentence: int, span: Span) -> str:
+        inside = words[sentence][span.start : span.end]
+        if " ".join(inside).lower() in mentions:
+            return "seen in training"
+        if all(map(forms.knows, inside)):
+            return "unseen, of words that are known"
+        return "unseen, with a word that is unknown"
+
+    rows = [
+        (group, all_, right, right / all_)
+        for grouping in (by_length, by_novelty)
+        for group, (right, all_) in recalls(truth, said, grouping).items()
+    ]
+    title = "Recall by length and by what training has shown"
+    return sections.Table(title, ("entities", "true", "found", "recall"), tuple(rows))
+
+
+def _some_errors(words: list[list[str]], found: list[Error]) -> sections.Table:
+    """Show an equal number of each kind of error, in its context."""
+    each = max(1, SAMPLES // len(ERRORS))
+    rows = []
+    for kind in ERRORS:
+        for error in [e for e in found if e.kind == kind][:each]:
+            sentence = words[error.sentence]
+            at = [span for span in (error.true, error.named) if span is not None]
+            start = max(0, min(span.start for span in at) - CONTEXT)
+            end = max(span.end for span in at) + CONTEXT
+            rows.append(
+                (
+                    kind,
+                    _shown(sentence, error.true),
+                    _shown(sentence, error.named),
+                    " ".join(sentence[start:end]),
+                )
+            )
+    return sections.Table("Some errors", ("error", "true", "named", "where"), tuple(rows))
+
+
+def _samples(
+    words: list[list[str]], truth: list[list[Span]], said: list[list[Span]]
+) -> sections.Table:
+    """Show whole sentences with what was named in them, in brackets."""
+    chosen = [
+        row
+        for row, (sentence, true) in enumerate(zip(words, truth, strict=True))
+        if (true or said[row]) and len(sentence) <= LONGEST_SAMPLE
+    ][:SAMPLES]
+    rows = tuple(
+        (
+            _bracketed(words[row], said[row]),
+            "all right" if set(truth[row]) == set(said[row]) else _missing(words[row], truth[row]),
+        )
+        for row in chosen
+    )
+    note = "Brackets and types are the tagger's; where something is wrong, the truth is beside it."
+    return sections.Table("Sentences", ("as tagged", "truth"), rows, note=note)
+
+
+def _bracketed(words: list[str], found: list[Span]) -> str:
+    """Write a sentence with its entities in brackets.
+
+    Examples
+    --------
+    >>> _bracketed(["of", "colon", "cancer"], [Span("Disease", 1, 3)])
+    'of [colon cancer]Disease'
+    """
+    parts, at = [], 0
+    for kind, start, end in found:
+        parts += words[at:start]
+        parts.append(f"[{' '.join(words[start:end])}]{kind}")
+        at = end
+    return " ".join(parts + words[at:])
+
+
+def _missing(words: list[str], true: list[Span]) -> str:
+    return "; ".join(_shown(words, span) for span in true) or "none"
+
+
+def _shown(words: list[str], span: Span | None) -> str:
+    if span is None:
+        return "–"
+    ending = f" ({span.type})" if span.type else ""
+    return " ".join(words[span.start : span.end]) + ending
+
+
+def _confusion(evaluation: Evaluation) -> list[sections.Section]:
+    pairs = [
+        pair
+        for rows in zip(evaluation.truth, evaluation.said, strict=True)
+        for pair in zip(*rows, strict=True)
+    ]
+    names = tuple(sorted({tag for pair in pairs for tag in pair}))
+    if not 1 < len(names) <= MOST_TAGS:
+        return []
+    numbers = {name: number for number, name in enumerate(names)}
+    counts = np.zeros((len(names), len(names)), dtype=np.int64)
+    np.add.at(counts, tuple(np.array([[numbers[t] for t in pair] for pair in pairs]).T), 1)
+    title = "Which tag was taken for which"
+    return [sections.Matrix(title, names, names, counts, "true tag", "named tag")]
+
+
+def _samples_of_words(evaluation: Evaluation) -> sections.Table:
+    """Show the words whose tags are most often wrong."""
+    wrong: Counter[tuple[str, str, str]] = Counter()
+    for words, true, said in zip(evaluation.words, evaluation.truth, evaluation.said, strict=True):
+        wrong.update(
+            (word.lower(), one, other)
+            for word, one, other in zip(words, true, said, strict=True)
+            if one != other
+        )
+    rows = tuple((*key, count) for key, count in wrong.most_common(SAMPLES))
+    return sections.Table("Most frequent errors", ("word", "true", "named", "times"), rows)
+
+
+def _losses(tagger: SequenceTagger, record: dict[str, Any]) -> sections.Lines:
+    history = record["history"]
+    is_plain = tagger.scheme_ == "none"
+    wrong = "share of wrong words held out" if is_plain else "1 − F1 of sentences held out"
+    curves = {
+        name: np.array([np.nan if row[key] is None else row[key] for row in history])
+        for name, key in (("loss, nats a sentence", "train_loss"), (wrong, "valid_loss"))
+    }
+    count = len(record["networks"])
+    return sections.Lines(
+        "Training",
+        np.array([row["step"] for row in history], dtype=np.float64),
+        {name: values for name, values in curves.items() if np.isfinite(values).any()},
+        x_label="step",
+        y_label="loss, and share of errors",
+        log_y=True,
+        marks=((float(record["best_step"]), "kept"),),
+        note=f"Trained in {record['seconds']:.1f} s"
+        + (f", {count} networks, of which this is the first." if count > 1 else "."),
+    )
+
+
+def _data(tagger: SequenceTagger, data: dict[str, Any]) -> sections.Facts:
+    rows = [
+        ("Sentences", f"{data['sentences']:,}"),
+        ("Words", f"{data['words']:,}, {data['different_words']:,} different"),
+        ("Longest sentence", f"{data['longest']:,} words"),
+        ("Scheme", tagger.scheme_),
+        ("Tags", ", ".join(tagger.classes_[:MOST_TAGS])),
+        ("Held out to choose when to stop", f"{data['held_out']:,} sentences"),
+        ("Fingerprint", data["fingerprint"]),
+    ]
+    note = ""
+    if data["stray"]:
+        note = (
+            f"{data['stray']:,} tags continue an entity that has not begun; they were read as its "
+            "beginning, as conlleval does."
+        )
+    return sections.Facts("Data", tuple(rows), note)
+
+
+def _reproduction(tagger: SequenceTagger) -> sections.Facts:
+    plan, record = tagger.fitted_.plan, tagger.fitted_.record
+    network = (
+        f"words {plan.word_width}, characters 2 × {plan.char_hidden}, n-grams {plan.gram_width}; "
+        f"{plan.layers} × {plan.hidden} units in both directions; conditional random field"
+    )
+    rows = (
+        ("Estimator", repr(tagger)),
+        ("Network", network),
+        ("Networks that answer together", str(len(record["networks"]))),
+        ("Parameters of each", f"{record['parameters']:,}"),
+        ("Seed", str(record["seed"])),
+        ("Device", f"{record['device']}, {record['precision']}"),
+        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
+    )
+    return sections.Facts("To reproduce", rows)
