@@ -1,0 +1,1 @@
+"""Text as numbers: files to texts, texts to tokens, tokens to batches. Needs no torch."""
