@@ -89,6 +89,7 @@ class FakeForecaster(AbstractEstimator):
     """
 
     task = "forecast"
+    reads = "frame"
 
     def __init__(
         self,
@@ -189,6 +190,7 @@ class FakeClassifier(AbstractEstimator):
     """
 
     task = "classify"
+    reads = "arrays"
 
     def __init__(
         self, *, size: str = "small", random_state: int | np.random.Generator | None = None

@@ -17,7 +17,7 @@ _COMMANDS = {
     "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),
     "export": ("export", "Write a saved model's network as ONNX."),
-    "data": ("catalogue", "List, find and fetch public data sets."),
+    "data": ("catalogue", "List and fetch public data sets; prepare large corpora."),
     "doctor": ("doctor", "Show what this machine offers."),
 }
 

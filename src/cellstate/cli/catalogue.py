@@ -1,4 +1,4 @@
-"""`cellstate data list|path|get`: public data sets."""
+"""`cellstate data list|path|get|tokens`: public data sets."""
 
 from __future__ import annotations
 
@@ -11,7 +11,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import screen
+from cellstate.cli import screen, tokens
 from cellstate.cli.commands import Entry, group, single
 from cellstate.data import catalogue
 from cellstate.errors import DownloadError
@@ -35,6 +35,7 @@ def build() -> Any:
         "list": (_list, "List the data sets, and which are on this machine.", ""),
         "path": (_path, "Tell where a data set lies on this machine.", " etth1"),
         "get": (_get, "Tell where a data set lies; download it if it is nowhere yet.", " etth1"),
+        "tokens": (tokens.run, tokens.SUMMARY, tokens.EXAMPLE),
     }
     entries = {
         name: Entry(
@@ -45,7 +46,7 @@ def build() -> Any:
         )
         for name, (run, text, words) in commands.items()
     }
-    return group(entries, "command", "List, find and fetch public data sets.")
+    return group(entries, "command", "List and fetch public data sets; prepare large corpora.")
 
 
 def _list(name: Names = None, data_dir: DataDir = None, json: screen.Json = False) -> None:

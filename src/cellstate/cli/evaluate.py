@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import reading, screen
+from cellstate.cli import inputs, screen
 from cellstate.cli.commands import single
-from cellstate.cli.models import Model, load, refuse_option
+from cellstate.cli.models import Model, load
 
 Data = Annotated[
     list[Path] | None,
@@ -29,17 +29,24 @@ def build() -> Any:
 def _run(
     model: Model,
     data: Data = None,
-    target: reading.Target = None,
+    target: inputs.Target = None,
+    text: inputs.Text = None,
+    label: inputs.Label = None,
+    separator: inputs.Separator = None,
+    encoding: inputs.Encoding = None,
     json: screen.Json = False,
 ) -> None:
     estimator = load(model)
-    if reading.takes_arrays(estimator):
-        evaluation = estimator.evaluate(
-            *reading.read_arrays(reading.only(data), target, answers=True)
-        )
-    else:
-        refuse_option("--target", target, estimator.task)
-        evaluation = estimator.evaluate(*([reading.read_frames(data)] if data else []))
+    form = inputs.form_of(estimator)
+    words = {
+        "target": target,
+        "text": text,
+        "label": label,
+        "separator": separator,
+        "encoding": encoding,
+    }
+    chosen = form.chosen(words, estimator.task)
+    evaluation = estimator.evaluate(*form.examples(data or [], **chosen))
     document = evaluation.as_dict()
     if json:
         screen.print_json({"model": model, "job": estimator.task, **document})

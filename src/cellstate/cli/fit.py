@@ -11,17 +11,11 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import docstrings, reading, screen, tables
+from cellstate.cli import docstrings, inputs, screen, tables
 from cellstate.cli.commands import Entry, group, single
 from cellstate.cli.options import REQUIRED, Option, arguments, options_of, own, with_options
 from cellstate.tasks import TASKS, estimator_class
 
-Frames = Annotated[
-    list[Path], typer.Argument(metavar="DATA", help="One file, or several of the same columns.")
-]
-Rows = Annotated[
-    Path, typer.Argument(metavar="DATA", help="A CSV file of rows, or an .npz file with X and y.")
-]
 Out = Annotated[
     Path,
     typer.Option(metavar="FOLDER", help="Where the model goes; an older model is replaced."),
@@ -56,24 +50,21 @@ def fit_options(estimator: Any) -> tuple[Option, ...]:
 def _build_job(task: str) -> Any:
     estimator: Any = estimator_class(task)
     options, settings = estimator_options(estimator), fit_options(estimator)
-    arrays = reading.takes_arrays(estimator)
+    form = inputs.form_of(estimator)
+    data_type = Annotated[list[Path], typer.Argument(metavar="DATA", help=form.files)]
     parameters = [
-        own("data", Rows if arrays else Frames, REQUIRED),
+        own("data", data_type, REQUIRED),
         own("out", Out, REQUIRED),
         own("report", Report, None),
         own("json", screen.Json, False),
+        *(own(name, inputs.OPTIONS[name], None) for name in form.told),
     ]
-    if arrays:
-        parameters.append(own("target", reading.Target, None))
 
-    def run(data: Any, out: Path, report: Path | None, json: bool, **words: Any) -> None:
+    def run(data: list[Path], out: Path, report: Path | None, json: bool, **words: Any) -> None:
         _check_outputs(out, report)
-        target = words.pop("target", None)
+        chosen = form.chosen({name: words.pop(name) for name in form.told}, task)
         model = estimator(**arguments(options, words))
-        if arrays:
-            given = reading.read_arrays(data, target, answers=True)
-        else:
-            given = (reading.read_frames(data),)
+        given = form.examples(data, **chosen)
         started = time.perf_counter()
         model.fit(*given, **arguments(settings, words))
         seconds = time.perf_counter() - started
@@ -81,7 +72,7 @@ def _build_job(task: str) -> Any:
         _tell(model, out, report, seconds, json)
 
     needed = "".join(f" {o.flag} 24" for o in options if o.default is REQUIRED)
-    example = f"cellstate fit {task} {'rows' if arrays else 'prices'}.csv{needed} --out model/"
+    example = f"cellstate fit {task} {form.example}{needed} --out model/"
     return single(with_options(run, parameters, settings + options), _summary(task), example)
 
 

@@ -7,9 +7,9 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import reading, screen, tables
+from cellstate.cli import inputs, screen, tables
 from cellstate.cli.commands import single
-from cellstate.cli.models import Model, load, refuse_option
+from cellstate.cli.models import Model, load
 
 Future = Annotated[
     Path | None,
@@ -33,27 +33,23 @@ def _run(
     data: Data = None,
     future: Future = None,
     out: tables.Out = None,
-    target: reading.Target = None,
+    target: inputs.Target = None,
+    text: inputs.Text = None,
+    label: inputs.Label = None,
+    separator: inputs.Separator = None,
+    encoding: inputs.Encoding = None,
     json: screen.Json = False,
 ) -> None:
     tables.check_out(out)
     estimator = load(model)
-    if reading.takes_arrays(estimator):
-        refuse_option("--future", future, estimator.task)
-        table: Any = _predict_rows(estimator, data, target)
-    else:
-        refuse_option("--target", target, estimator.task)
-        frame = reading.read_frames(data) if data else None
-        known = reading.read_frames([future]) if future else None
-        table = estimator.predict(frame, future=known)
+    form = inputs.form_of(estimator)
+    words = {
+        "future": future,
+        "target": target,
+        "text": text,
+        "label": label,
+        "separator": separator,
+        "encoding": encoding,
+    }
+    table = form.answers(estimator, data or [], **form.chosen(words, estimator.task))
     tables.give(table, out, model, as_json=json)
-
-
-def _predict_rows(estimator: Any, data: list[Path] | None, target: str | None) -> dict[str, Any]:
-    X, _ = reading.read_arrays(reading.only(data), target, answers=False)
-    table = {"prediction": list(screen.to_json(estimator.predict(X)))}
-    if hasattr(estimator, "predict_proba"):
-        shares = screen.to_json(estimator.predict_proba(X))
-        for place, name in enumerate(estimator.classes_):
-            table[f"p_{name}"] = [row[place] for row in shares]
-    return table

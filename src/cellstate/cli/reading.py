@@ -3,14 +3,13 @@
 from __future__ import annotations
 
 import csv
-import inspect
 import zipfile
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any
 
 import typer
 
-from cellstate.errors import FrameError, InputError, explain
+from cellstate.errors import FrameError, explain
 
 if TYPE_CHECKING:
     import numpy as np
@@ -24,11 +23,6 @@ Target = Annotated[
         help=f"The column of answers in a CSV file.  [default: {' or '.join(TARGETS)}]",
     ),
 ]
-
-
-def takes_arrays(estimator: Any) -> bool:
-    """Tell from `fit`'s signature whether a job takes arrays ``(X, y)`` rather than a frame."""
-    return "y" in inspect.signature(estimator.fit).parameters
 
 
 def read_frames(paths: list[Path]) -> Any:
@@ -112,21 +106,6 @@ def read_arrays(path: Path, target: str | None, *, answers: bool) -> tuple[Any, 
         missing = "no array 'y'" if path.suffix.lower() == ".npz" else f"no {columns}"
         raise _bad(path, "must hold the answers", missing, "Name their column with --target")
     return X, y
-
-
-def only(paths: list[Path] | None) -> Path:
-    """Return the one file that arrays come from.
-
-    Raises
-    ------
-    InputError
-        There is none, or several.
-    """
-    if not paths or len(paths) > 1:
-        given = f"{len(paths)} files" if paths else "none"
-        must = "a model of arrays reads one file"
-        raise InputError(explain("cellstate", must, given, "Name one .npz or .csv file"))
-    return paths[0]
 
 
 def _read_npz(path: Path) -> tuple[np.ndarray, np.ndarray | None]:

@@ -22,11 +22,13 @@ if TYPE_CHECKING:
 class AbstractEstimator(ABC):
     """A job: arguments stored untouched, fitted attributes ending in an underscore.
 
-    A subclass sets `task` (its name in `TASKS`) and gives `fit`, `predict`, `evaluate`, `story`,
+    A subclass sets `task` (its name in `TASKS`) and `reads` (what its files hold, the name of a
+    form in `cli.inputs`) and gives `fit`, `predict`, `evaluate`, `story`,
     and its fitted parts as plain data (`_fitted_parts`, `_restore`).
     """
 
     task: ClassVar[str]
+    reads: ClassVar[str]
 
     @classmethod
     def parameter_names(cls) -> list[str]:

@@ -158,7 +158,7 @@ def test_pairs_stand_line_by_line(tmp_path) -> None:
     )
     with pytest.raises(FrameError, match=r"got 2: line 3, 'zwei', is in .*a\.de alone"):
         reading.read_parallel(first, write(tmp_path / "b.en", "one\n\n"))
-    with pytest.raises(FrameError, match="an empty line 3 in .* beside 'zwei'"):
+    with pytest.raises(FrameError, match=r"an empty line 3 in .* beside 'zwei'"):
         reading.read_parallel(first, write(tmp_path / "c.en", "one\n\n\n"))
 
 

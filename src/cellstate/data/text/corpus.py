@@ -59,6 +59,21 @@ class TokenFile:
         return (Path(folder) / TOKENS).is_file()
 
     @classmethod
+    def check_target(cls, folder: str | os.PathLike[str]) -> Path:
+        """Check that a corpus may be written there, before any work is done for it.
+
+        Raises
+        ------
+        InputError
+            The folder exists.
+        """
+        target = Path(folder)
+        if target.exists():
+            must = "the corpus must go to a new folder"
+            raise InputError(explain(str(target), must, "one that exists", "Choose another name"))
+        return target
+
+    @classmethod
     def write(
         cls, folder: str | os.PathLike[str], texts: Iterable[str], tokenizer: Tokenizer
     ) -> TokenFile:
@@ -79,10 +94,7 @@ class TokenFile:
         FrameError
             It cannot be written.
         """
-        target = Path(folder)
-        if target.exists():
-            must = "the corpus must go to a new folder"
-            raise InputError(explain(str(target), must, "one that exists", "Choose another name"))
+        target = cls.check_target(folder)
         partial = Path()
         try:
             partial = Path(tempfile.mkdtemp(prefix=f".{target.name}.", dir=target.parent))

@@ -18,7 +18,7 @@ _COMMON = (UTF_8, "latin-1", "cp1252", "utf-16")
 def read_text(path: str | Path, encoding: str = UTF_8) -> str:
     """Read a text file, also one compressed by gzip (``.gz``).
 
-    A byte-order mark is dropped, line ends become ``\\n``.
+    A byte-order mark is dropped, and every line ends in a line feed alone.
 
     Raises
     ------
@@ -63,10 +63,9 @@ def iterate_lines(path: str | Path, encoding: str = UTF_8) -> Iterator[str]:
     file = Path(path)
     _require_file(file)
     decoder = _codec(encoding).incrementaldecoder()
-    opened = gzip.open(file) if file.suffix == ".gz" else file.open("rb")
     before, rest = 0, ""
     try:
-        with opened as source:
+        with gzip.open(file) if file.suffix == ".gz" else file.open("rb") as source:
             while chunk := source.read(1 << 20):
                 waiting = decoder.getstate()[0]
                 try:

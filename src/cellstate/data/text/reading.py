@@ -212,7 +212,7 @@ def _table(
     rows = csv.reader(io.StringIO(read_text(file, encoding)), delimiter=delimiter, strict=True)
     try:
         header = next(rows)
-        places = _places(file, header, columns, answers)
+        text_at, label_at = _places(file, header, columns, answers)
         texts: list[str] = []
         labels: list[Label] = []
         for row in rows:
@@ -222,20 +222,20 @@ def _table(
                 must = f"each row must have the {len(header)} cells of the header"
                 given = f"{len(row)} in the row that ends in line {rows.line_num:,}"
                 raise bad(file, must, given, "Put quotes around cells that hold the delimiter")
-            texts.append(row[places[0]])
-            if len(places) > 1:
-                cell = row[places[1]].strip()
-                labels.append(cell if separator is None else _parted(cell, separator))
-                if answers and not labels[-1] and separator is None:
-                    given = f"an empty cell in line {rows.line_num:,}"
-                    do = "Complete or remove the row"
-                    raise bad(file, f"column {columns[1]!r} must hold a label", given, do)
+            texts.append(row[text_at])
+            if label_at is None:
+                continue
+            cell = row[label_at].strip()
+            labels.append(cell if separator is None else _parted(cell, separator))
+            if answers and not cell and separator is None:
+                must, given = f"column {columns[1]!r} must hold a label", f"line {rows.line_num:,}"
+                raise bad(file, must, f"an empty cell in {given}", "Complete or remove the row")
     except csv.Error as problem:
         given = f"{problem} in line {rows.line_num:,}"
         raise bad(file, "must be a readable table", given, "Check its quotes") from None
     if not texts:
         raise bad(file, "must hold rows below its header", "none", "Check how it was written")
-    return texts, labels if len(places) > 1 else None
+    return texts, None if label_at is None else labels
 
 
 def _parted(cell: str, separator: str) -> list[str]:
@@ -244,11 +244,13 @@ def _parted(cell: str, separator: str) -> list[str]:
 
 def _places(
     file: Path, header: list[str], columns: tuple[str, str], answers: bool
-) -> tuple[int, ...]:
-    for name, flag in zip(columns, ("--text", "--label"), strict=True):
-        if name not in header and (flag == "--text" or answers):
-            raise _no_column(file, name, flag, header)
-    return tuple(header.index(name) for name in columns if name in header)
+) -> tuple[int, int | None]:
+    text, label = columns
+    if text not in header:
+        raise _no_column(file, text, "--text", header)
+    if label not in header and answers:
+        raise _no_column(file, label, "--label", header)
+    return header.index(text), header.index(label) if label in header else None
 
 
 def _no_column(file: Path, name: str, flag: str, columns: Iterable[str]) -> FrameError:

@@ -139,7 +139,7 @@ class Tokenizer:
         must = "the tokenizer must be JSON as Tokenizer.to_json writes it"
         try:
             tokenizer = cls(tokenizers.Tokenizer.from_str(text))
-        except Exception as problem:  # noqa: BLE001: it raises nothing more particular
+        except Exception as problem:  # it raises nothing more particular
             do = "Train one with Tokenizer.train"
             raise InputError(explain("Tokenizer.from_json", must, str(problem), do)) from problem
         if tokenizer.vocabulary[: len(SPECIALS)] != SPECIALS:

@@ -55,6 +55,7 @@ class SequenceClassifier(ClassifierMixin, AbstractSequenceEstimator):
     """
 
     task: ClassVar[str] = "classify"
+    reads: ClassVar[str] = "arrays"
 
     def predict(self, X: Any) -> np.ndarray:
         """Name the most probable class of each sequence: (n,)."""

@@ -51,6 +51,7 @@ class SequenceRegressor(RegressorMixin, AbstractSequenceEstimator):
     """
 
     task: ClassVar[str] = "regress"
+    reads: ClassVar[str] = "arrays"
 
     def predict(self, X: Any) -> np.ndarray:
         """Give the expected number for each sequence: (n,) float64."""

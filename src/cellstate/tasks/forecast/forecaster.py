@@ -78,6 +78,7 @@ class Forecaster(AbstractEstimator):
     """
 
     task: ClassVar[str] = "forecast"
+    reads: ClassVar[str] = "frame"
 
     def __init__(
         self,

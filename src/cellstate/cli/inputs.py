@@ -1,0 +1,250 @@
+"""How the files of a command line become what an estimator's methods take, by its `reads`."""
+
+from __future__ import annotations
+
+from collections.abc import Callable, Mapping
+from dataclasses import dataclass
+from pathlib import Path
+from typing import Annotated, Any
+
+import typer
+
+from cellstate.cli import reading, screen
+from cellstate.errors import InputError, explain
+
+Target = reading.Target
+Text = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of texts.  [default: text]")
+]
+Label = Annotated[
+    str | None, typer.Option(metavar="COLUMN", help="The column of labels.  [default: label]")
+]
+Separator = Annotated[
+    str | None,
+    typer.Option(metavar="TEXT", help="What parts the labels of a text that has several."),
+]
+Encoding = Annotated[
+    str | None, typer.Option(metavar="NAME", help="The files' encoding.  [default: utf-8]")
+]
+
+OPTIONS: dict[str, Any] = {
+    "target": Target,
+    "text": Text,
+    "label": Label,
+    "separator": Separator,
+    "encoding": Encoding,
+}
+"""Every option about files, by name; which of them a job has, its form says."""
+
+
+@dataclass(frozen=True)
+class Form:
+    """What the files of a job hold.
+
+    Attributes
+    ----------
+    files : str
+        What to name as DATA.
+    example : str
+    options : tuple of str
+        Names in `OPTIONS`, and those that `answers` alone takes.
+    examples : callable
+        (paths, options by name) -> the arguments of `fit` and `evaluate`.
+    answers : callable
+        (estimator, paths, options by name) -> the answers to what is asked, a table.
+    """
+
+    files: str
+    example: str
+    options: tuple[str, ...]
+    examples: Callable[..., tuple[Any, ...]]
+    answers: Callable[..., Any]
+
+    @property
+    def told(self) -> tuple[str, ...]:
+        """The options that `examples` takes."""
+        return tuple(name for name in self.options if name in OPTIONS)
+
+    def chosen(self, words: Mapping[str, Any], task: str) -> dict[str, Any]:
+        """Keep the options that were given.
+
+        Raises
+        ------
+        InputError
+            One of them has no meaning for this form.
+        """
+        given = {name: word for name, word in words.items() if word is not None}
+        for name, word in given.items():
+            if name not in self.options:
+                must = f"a model of the job {task!r} takes no --{name}"
+                raise InputError(explain("cellstate", must, f"--{name} {word}", "Leave it out"))
+        return given
+
+
+def form_of(estimator: Any) -> Form:
+    """Give the form of files that an estimator reads."""
+    return FORMS[estimator.reads]
+
+
+def _frame(paths: list[Path]) -> tuple[Any, ...]:
+    return (reading.read_frames(paths),) if paths else ()
+
+
+def _forecasts(estimator: Any, paths: list[Path], future: Path | None = None) -> Any:
+    frame = reading.read_frames(paths) if paths else None
+    return estimator.predict(frame, future=reading.read_frames([future]) if future else None)
+
+
+def _rows(paths: list[Path], target: str | None = None) -> tuple[Any, ...]:
+    return reading.read_arrays(only(paths), target, answers=True)
+
+
+def _answers_to_rows(
+    estimator: Any, paths: list[Path], target: str | None = None
+) -> dict[str, Any]:
+    X, _ = reading.read_arrays(only(paths), target, answers=False)
+    return {"prediction": list(screen.to_json(estimator.predict(X))), **_shares(estimator, X)}
+
+
+def _shares(estimator: Any, X: Any) -> dict[str, Any]:
+    if not hasattr(estimator, "predict_proba"):
+        return {}
+    shares = screen.to_json(estimator.predict_proba(X))
+    return {
+        f"p_{name}": [row[place] for row in shares] for place, name in enumerate(estimator.classes_)
+    }
+
+
+def _documents(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:
+    from cellstate.data.text.corpus import TokenFile
+    from cellstate.data.text.reading import read_documents
+
+    if len(paths) == 1 and TokenFile.is_one(paths[0]):
+        return (TokenFile(paths[0]),)
+    documents = read_documents(paths, encoding)
+    if len(paths) == 1 and not paths[0].is_dir():
+        return (documents[0],)  # a running text, of which nothing marks the end
+    return (documents,) if paths else ()
+
+
+def _continued(estimator: Any, paths: list[Path], encoding: str = "utf-8") -> dict[str, Any]:
+    prompts = _lines(only(paths), encoding)
+    return {"text": prompts, "prediction": estimator.predict(prompts)}
+
+
+def _labelled(paths: list[Path], **options: Any) -> tuple[Any, ...]:
+    from cellstate.data.text.reading import read_labelled
+
+    return read_labelled(only(paths), **options)
+
+
+def _answers_to_texts(estimator: Any, paths: list[Path], **options: Any) -> dict[str, Any]:
+    from cellstate.data.text.reading import read_labelled
+
+    separator = options.get("separator") or "|"
+    texts, _ = read_labelled(only(paths), answers=False, **options)
+    told = [
+        separator.join(map(str, label)) if isinstance(label, list | tuple) else label
+        for label in screen.to_json(estimator.predict(texts))
+    ]
+    return {"text": texts, "prediction": told, **_shares(estimator, texts)}
+
+
+def _tagged(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:
+    from cellstate.data.text.reading import read_conll
+
+    read = [read_conll(path, encoding=encoding) for path in paths]
+    return tuple([row for file in read for row in file[place]] for place in (0, 1))
+
+
+def _tags(estimator: Any, paths: list[Path], encoding: str = "utf-8") -> dict[str, Any]:
+    from cellstate.data.text.reading import read_conll
+
+    sentences, _ = read_conll(only(paths), tagged=False, encoding=encoding)
+    tags = estimator.predict(sentences)
+    return {
+        "sentence": [k for k, words in enumerate(sentences, start=1) for _ in words],
+        "word": [word for words in sentences for word in words],
+        "tag": [str(tag) for row in tags for tag in row],
+    }
+
+
+def _pairs(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:
+    from cellstate.data.text.reading import read_parallel
+
+    if len(paths) != 2:
+        must = (
+            "two files are read together: one in the language to translate from, one in the other"
+        )
+        given = f"{len(paths)} files"
+        raise InputError(explain("cellstate", must, given, "Name both, for example a.de a.en"))
+    return read_parallel(paths[0], paths[1], encoding)
+
+
+def _translations(estimator: Any, paths: list[Path], encoding: str = "utf-8") -> dict[str, Any]:
+    lines = _lines(only(paths), encoding)
+    return {"text": lines, "prediction": estimator.predict(lines)}
+
+
+def _lines(path: Path, encoding: str) -> list[str]:
+    from cellstate.data.text.files import read_lines
+
+    return read_lines(path, encoding)
+
+
+def only(paths: list[Path] | None) -> Path:
+    """Return the one file that a command reads.
+
+    Raises
+    ------
+    InputError
+        There is none, or several.
+    """
+    if not paths or len(paths) > 1:
+        given = f"{len(paths)} files" if paths else "none"
+        raise InputError(explain("cellstate", "one file must be named", given, "Name one alone"))
+    return paths[0]
+
+
+FORMS = {
+    "frame": Form(
+        "One file, or several of the same columns.", "prices.csv", ("future",), _frame, _forecasts
+    ),
+    "arrays": Form(
+        "A CSV file of rows, or an .npz file with X and y.",
+        "rows.csv",
+        ("target",),
+        _rows,
+        _answers_to_rows,
+    ),
+    "text": Form(
+        "Text files, folders of them, or a corpus of tokens.",
+        "book.txt",
+        ("encoding",),
+        _documents,
+        _continued,
+    ),
+    "labelled text": Form(
+        "A table (.csv, .tsv, .jsonl), a folder of texts for each label, or lines of label and "
+        "text.",
+        "reviews.csv",
+        ("text", "label", "separator", "encoding"),
+        _labelled,
+        _answers_to_texts,
+    ),
+    "tagged text": Form(
+        "Files with a word and its tag on each line, an empty line after each sentence.",
+        "train.conll",
+        ("encoding",),
+        _tagged,
+        _tags,
+    ),
+    "parallel text": Form(
+        "Two files whose lines translate one another.",
+        "train.de train.en",
+        ("encoding",),
+        _pairs,
+        _translations,
+    ),
+}
+"""The forms by an estimator's `reads`."""
