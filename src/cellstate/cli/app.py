@@ -15,6 +15,7 @@ _COMMANDS = {
     "predict": ("predict", "Predict with a saved model."),
     "evaluate": ("evaluate", "Score a saved model beside the simple baselines of its field."),
     "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
+    "translate": ("translate", "Translate text line by line with a saved model."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),
     "export": ("export", "Write a saved model's network as ONNX."),
     "data": ("catalogue", "List and fetch public data sets; prepare large corpora."),

@@ -28,8 +28,11 @@ CoveragePenalty = Annotated[
     float, typer.Option(metavar="BETA", help="More leaves less out.  [default: 0]")
 ]
 Batch = Annotated[
-    int,
-    typer.Option(metavar="N", help="Lines that are translated together.  [default: 256]"),
+    int | None,
+    typer.Option(metavar="N", help="Lines translated together.  [default: 256; typed, 1]"),
+]
+Out = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Write there, not to standard output.")
 ]
 Encoding = Annotated[
     str, typer.Option(metavar="NAME", help="Of the input.  [default: utf-8]", show_default=False)
@@ -49,14 +52,17 @@ def build() -> Any:
 def _run(
     model: Model,
     file: Lines = None,
-    out: tables.Out = None,
+    out: Out = None,
     beam: Beam = None,
     length_penalty: LengthPenalty = 1.0,
     coverage_penalty: CoveragePenalty = 0.0,
-    batch: Batch = BATCH,
+    batch: Batch = None,
     encoding: Encoding = "utf-8",
 ) -> None:
-    tables.check_out(out)
+    if out is not None:
+        tables.check_place(out, "--out")
+    if batch is None:
+        batch = 1 if file is None and sys.stdin.isatty() else BATCH
     if batch < 1:
         must = "the batch must be at least 1 line"
         raise InputError(explain("--batch", must, str(batch), "Give for example --batch 64"))
@@ -95,9 +101,10 @@ def _translated(
 
 def _lines(file: Path | None, encoding: str) -> Iterator[str]:
     if file is not None:
-        from cellstate.data.text.files import read_lines
+        from cellstate.data.text.files import iterate_lines
 
-        yield from read_lines(file, encoding)
+        for line in iterate_lines(file, encoding):
+            yield line.rstrip("\r\n")
         return
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         try:
