@@ -48,6 +48,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.arrays_ucr:run",
         ("tests/tasks/arrays",),
     ),
+    "translate-multi30k": Benchmark(
+        "German to English on Multi30k within an hour: BLEU and chrF of the 2016 test set.",
+        "benchmarks.translate_multi30k:run",
+        ("tests/tasks/text/test_beam.py", "tests/nn/test_translation.py"),
+    ),
     "layer-cpu": Benchmark(
         "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",
         "benchmarks.layer_cpu:run",

@@ -34,6 +34,9 @@ FRAME = pl.DataFrame(
 LEVELS = np.linspace(-1, 1, 30)
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
 
+GERMAN = ["ein Hund", "eine Katze", "ein Hund schläft", "eine Katze schläft", "ein Ball"] * 4
+ENGLISH = ["a dog", "a cat", "a dog sleeps", "a cat sleeps", "a ball"] * 4
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -48,6 +51,7 @@ PROBLEMS = {
     "forecast": Problem({"horizon": 4, "context": 14}, (FRAME,), (FRAME,)),
     "classify": Problem({}, (ARRAYS, np.where(LEVELS > 0, "up", "down")), (ARRAYS[::2],)),
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
+    "translate": Problem({"vocabulary": "word"}, (GERMAN, ENGLISH), (GERMAN[:5],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 

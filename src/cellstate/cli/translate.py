@@ -77,15 +77,15 @@ def _run(
         "coverage_penalty": coverage_penalty,
     }
     if out is None:
-        for line in _translated(translator, _lines(file, encoding), batch, settings):
+        for line in batchwise(translator, _lines(file, encoding), batch, settings):
             print(line, flush=True)  # noqa: T201  a pipe behind waits for it
         return
     with out.open("w", encoding="utf-8") as target:
-        for line in _translated(translator, _lines(file, encoding), batch, settings):
+        for line in batchwise(translator, _lines(file, encoding), batch, settings):
             target.write(line + "\n")
 
 
-def _translated(
+def batchwise(
     translator: Any, lines: Iterable[str], batch: int, settings: dict[str, Any]
 ) -> Iterator[str]:
     """Translate a batch as soon as it is full, or the input ends."""

@@ -87,7 +87,7 @@ class Attention(nn.Module):
             nn.init.uniform_(self.score.weight, -1.0 / math.sqrt(size), 1.0 / math.sqrt(size))
 
     def keys(self, memory_BSM: Tensor) -> Tensor:
-        """Project a memory once for all the queries that will follow: (B, S, Q) or (B, S, units)."""
+        """Project a memory once for all queries that will follow: (B, S, Q), or (B, S, units)."""
         return memory_BSM if self.of_memory is None else self.of_memory(memory_BSM)
 
     def forward(

@@ -203,17 +203,14 @@ class Decoder(nn.Module):
         """
         if self.input_feeding:
             return self._one_by_one(x_RTW, source, state)
-        cells: list[LSTMState] = []
-        context_RTM = weights_RTS = None
-        for layer, cell in zip(self.layers, state.cells, strict=True):
-            below = x_RTW if context_RTM is None else torch.cat([x_RTW, context_RTM], 2)
-            x_RTW, after = layer(below, cell)
-            x_RTW = self.dropout(x_RTW)
+        x_RTH, after = self.layers[0](x_RTW, state.cells[0])
+        x_RTH, cells = self.dropout(x_RTH), [after]
+        context_RTM, weights_RTS = self._look(x_RTH, source)
+        for layer, cell in zip(self.layers[1:], state.cells[1:], strict=True):
+            x_RTH, after = layer(torch.cat([x_RTH, context_RTM], 2), cell)
+            x_RTH = self.dropout(x_RTH)
             cells.append(after)
-            if context_RTM is None:
-                context_RTM, weights_RTS = self._look(x_RTW, source)
-        assert context_RTM is not None and weights_RTS is not None, "a decoder has layers"
-        features_RTW = self._features(x_RTW, context_RTM)
+        features_RTW = self._features(x_RTH, context_RTM)
         last = DecoderState(tuple(cells), None, weights_RTS[:, -1])
         return Decoded(self.dropout(features_RTW), weights_RTS, last)
 

@@ -183,7 +183,9 @@ class Translator(AbstractEstimator):
         sentences = self._read("alignments", X)
         return self.fitted_.align(sentences, self._search("alignments"))
 
-    def evaluate(self, X: Sequence[str] | None = None, y: Sequence[str] | None = None) -> Evaluation:
+    def evaluate(
+        self, X: Sequence[str] | None = None, y: Sequence[str] | None = None
+    ) -> Evaluation:
         """Score translations against references, beside the baselines.
 
         Parameters

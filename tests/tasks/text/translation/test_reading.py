@@ -39,7 +39,7 @@ def test_unequal_sides_name_the_first_row_without_a_partner():
 def test_pairs_with_an_empty_side_are_left_out_and_counted():
     sources, targets = ["a", " ", "c", "d "], ["x", "y", "", "z"]
     assert without_gaps("here", sources, targets) == (["a", "d"], ["x", "z"], 2)
-    with pytest.raises(InputError, match="at least two pairs .* got 2 pairs, of which 2"):
+    with pytest.raises(InputError, match=r"at least two pairs .* got 2 pairs, of which 2"):
         without_gaps("here", ["", "a"], ["x", ""])
 
 

@@ -65,9 +65,7 @@ class Evaluation:
             )
         if ours == others[best]:
             return f"{NAME} ties with the best baseline, {best}: BLEU {ours:.1f}."
-        return (
-            f"{NAME} wins: BLEU {ours:.1f}; the best baseline, {best}, has {others[best]:.1f}."
-        )
+        return f"{NAME} wins: BLEU {ours:.1f}; the best baseline, {best}, has {others[best]:.1f}."
 
     def definitions(self) -> dict[str, str]:
         """Define each metric of the table."""

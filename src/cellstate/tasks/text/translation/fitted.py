@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.data.text.batches import length_batches, pad
+from cellstate.data.text.batches import length_batches
 from cellstate.data.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 from cellstate.tasks.text.beam import BeamSearch, Coverage, Hypothesis
 from cellstate.tasks.text.translation import words
@@ -271,9 +271,7 @@ class _Beams:
     decoder: DecoderState
 
 
-def _step(
-    model: Any, never: list[int], tokens_R: Tensor, beams: _Beams
-) -> tuple[Tensor, _Beams]:
+def _step(model: Any, never: list[int], tokens_R: Tensor, beams: _Beams) -> tuple[Tensor, _Beams]:
     decoded = model.decode(tokens_R[:, None], beams.source, beams.decoder)
     log_probs_RV = model.logits(decoded.features[:, 0]).float().log_softmax(1)
     log_probs_RV[:, never] = float("-inf")

@@ -124,7 +124,9 @@ def learn_tokenizers(learn: Texts, settings: Settings) -> tuple[Tokenizer, Token
         if kind in plans.SUBWORDS:
             size = size or plans.pieces_for(sum(map(len, texts)))
             return Tokenizer.train(texts, kind=kind, size=size)
-        return Tokenizer.train(texts, kind=kind, size=size, min_count=plans.RARE)
+        # What stands once in both languages, a name, is no better known for that.
+        least = plans.RARE + (1 if settings.is_shared else 0)
+        return Tokenizer.train(texts, kind=kind, size=size, min_count=least)
 
     if settings.is_shared:
         both = tokenizer([*learn[0], *learn[1]])

@@ -11,7 +11,7 @@ from cellstate.tasks.text.translation import words
 ROUNDS = 6
 MOST_PAIRS = 50_000
 MOST_WORDS = 60
-"""Words of a sentence beyond which its pair is left out: every word of one meets all of the other's."""
+"""Words of a sentence beyond which its pair is left out: each meets all of the other side."""
 RARE = 2
 """Times a word must be seen to be translated; fewer is mostly chance."""
 

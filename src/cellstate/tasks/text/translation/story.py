@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -119,7 +120,7 @@ def _lengths(evaluation: Evaluation) -> list[sections.Section]:
     sizes = np.array([len(words.split(source)) for source in evaluation.sources])
     bounds = (0, *LENGTHS, max(LENGTHS[-1] + 1, int(sizes.max(initial=0))))
     rows: list[tuple[Any, ...]] = []
-    for low, high in zip(bounds[:-1], bounds[1:], strict=True):
+    for low, high in pairwise(bounds):
         places = np.flatnonzero((sizes > low) & (sizes <= high))
         if len(places) < FEWEST_OF_A_LENGTH:
             continue
@@ -127,7 +128,9 @@ def _lengths(evaluation: Evaluation) -> list[sections.Section]:
             [side[k] for k in places] for side in (evaluation.translations, evaluation.references)
         )
         ratio = sum(map(len, map(words.split, said))) / sum(map(len, map(words.split, truth)))
-        rows.append((f"{low + 1} – {high}", len(places), *score(said, truth).values.values(), ratio))
+        rows.append(
+            (f"{low + 1} – {high}", len(places), *score(said, truth).values.values(), ratio)
+        )
     if len(rows) < 2:
         return []
     return [

@@ -22,13 +22,13 @@ def split(text: str) -> list[str]:
 
 
 def joined(words: Sequence[str]) -> str:
-    '''Write words and signs as a sentence; straight quotes open and close in turn.
+    """Write words and signs as a sentence; straight quotes open and close in turn.
 
     Examples
     --------
     >>> joined(["He", "said", ":", '"', "(", "a", ")", "ball", ".", '"'])
     'He said: "(a) ball."'
-    '''
+    """
     parts: list[str] = []
     is_open, glued = False, True
     for word in words:

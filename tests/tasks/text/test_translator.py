@@ -2,23 +2,57 @@
 
 from __future__ import annotations
 
+import pickle
 import re
+from collections.abc import Callable
 
 import numpy as np
 import pytest
 
 from cellstate.errors import ArgumentTypeError, InputError, ShapeError
 from cellstate.tasks.sections import Matrix, Table
+from cellstate.tasks.text.translation import plan as plans
 from cellstate.tasks.text.translator import Translator
 from cellstate.train import TrainConfig
-from tests.tasks.text.translation.conftest import small
 from tests.tasks.text.translation import corpus
 
 TEST = corpus.pairs(40, seed=1)
 QUICK = TrainConfig(epochs=1, sanity=False)
 
 
-@pytest.mark.parametrize("vocabulary", ["bpe", "word", "unigram"])
+def small(**arguments: object) -> Translator:
+    given = {"vocabulary": "word", "dropout": 0.0, "beam": 3, "random_state": 0}
+    quick = TrainConfig(epochs=8, learning_rate=1e-2, sanity=False)
+    return Translator(**(given | {"train": quick} | arguments))  # type: ignore[arg-type]
+
+
+@pytest.fixture(autouse=True)
+def _tiny_networks(monkeypatch: pytest.MonkeyPatch) -> None:
+    monkeypatch.setitem(plans.SIZES, "small", (64, 128, 1, 2))
+
+
+_fitted: dict[str, bytes] = {}
+
+
+@pytest.fixture
+def translator() -> Callable[[str], Translator]:
+    """Give a function that copies a translator of a kind of vocabulary, fitted once."""
+
+    def give(vocabulary: str) -> Translator:
+        if vocabulary not in _fitted:
+            X, y = corpus.pairs(400)
+            # Names are seen once each, so that words have something to copy.
+            X[:200] = [text.replace("Mann", f"M{k}") for k, text in enumerate(X[:200])]
+            y[:200] = [text.replace("man", f"M{k}") for k, text in enumerate(y[:200])]
+            size = 400 if vocabulary in ("bpe", "unigram") else None
+            model = small(vocabulary=vocabulary, vocabulary_size=size)
+            _fitted[vocabulary] = pickle.dumps(model.fit(X, y))
+        return pickle.loads(_fitted[vocabulary])
+
+    return give
+
+
+@pytest.mark.parametrize("vocabulary", ["bpe", "word"])
 def test_a_small_language_is_learned(translator, vocabulary):
     model = translator(vocabulary)
     evaluation = model.evaluate(*TEST)
@@ -176,7 +210,10 @@ def test_save_and_load_give_equal_translations(translator, vocabulary, tmp_path)
     [
         ({"size": "tiny"}, "size must be one of 'small', 'medium', 'large'; got 'tiny'"),
         ({"vocabulary": "bpee"}, "got 'bpee'. Did you mean 'bpe'"),
-        ({"vocabulary_size": 10}, "size must be a whole number of at least 260 tokens"),
+        (
+            {"vocabulary": "bpe", "vocabulary_size": 10},
+            "size must be a whole number of at least 260 tokens",
+        ),
         ({"attention": "adative"}, "Did you mean 'additive'"),
         ({"dropout": 1.0}, "dropout must be a number from 0 to 0.99; got 1.0"),
         ({"dropout": "much"}, "dropout must be a number"),
