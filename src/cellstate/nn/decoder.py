@@ -221,8 +221,8 @@ class Decoder(nn.Module):
         mask_R1W = self.dropout.mask(x_RTW[:, :1])
         features: list[Tensor] = []
         looks: list[Tensor] = []
-        for y_R1W in x_RTW.split(1, dim=1):
-            x_R1F = torch.cat([y_R1W, fed_R1W], 2)
+        for t in range(x_RTW.shape[1]):
+            x_R1F = torch.cat([x_RTW[:, t : t + 1], fed_R1W], 2)
             for k, layer in enumerate(self.layers):
                 x_R1F, cells[k] = layer(x_R1F, cells[k])
                 x_R1F = masked(x_R1F, masks[k])

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from typing import Any
+from typing import Any, cast
 
 import torch
 from torch import Tensor
@@ -55,10 +55,8 @@ def token_loss(
     needs_gradient = torch.is_grad_enabled() and any(
         tensor.requires_grad for tensor in (features_NF, weight_VF, bias_V)
     )
-    loss: Any = _TokenLoss.apply(
-        features_NF, weight_VF, bias_V, target_N, smoothing, needs_gradient
-    )
-    return loss
+    given = (features_NF, weight_VF, bias_V, target_N, smoothing, needs_gradient)
+    return cast("Tensor", _TokenLoss.apply(*given))
 
 
 class _TokenLoss(torch.autograd.Function):
