@@ -19,7 +19,7 @@ SPARE_S = 60.0
 QUICK_PAIRS, QUICK_SENTENCES = 2000, 200
 SETTINGS = {"size": "medium", "vocabulary_size": 5000, "dropout": 0.4, "random_state": 0}
 """Chosen on the validation pairs, never on the test set."""
-TRAIN = {"epochs": 40, "learning_rate": 2e-3, "patience": 0}
+TRAIN = {"epochs": 40, "patience": 0}
 
 Pairs = tuple[list[str], list[str]]
 

@@ -90,7 +90,7 @@ def fit_network(learn: Texts, held: Texts, settings: Settings) -> FittedTranslat
         (tokenizers[0].encode_all(part[0]), tokenizers[1].encode_all(part[1]))
         for part in (learn, held)
     )
-    defaults = plans.training_defaults(len(pairs[0]), is_split=bool(held[0]))
+    defaults = plans.training_defaults(len(pairs[0]), size=settings.size, is_split=bool(held[0]))
     config = settings.config.filled(**defaults)
     task = TranslationTask(
         pairs,

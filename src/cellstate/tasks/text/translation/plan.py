@@ -10,6 +10,8 @@ from cellstate.errors import InputError, did_you_mean, explain
 
 SIZES = {"small": (256, 256, 1, 2), "medium": (256, 512, 1, 2), "large": (512, 1024, 2, 2)}
 """Features of a token, units of a layer, layers of encoder and decoder."""
+RATES = {"small": 3e-3, "medium": 2e-3, "large": 1e-3}
+"""Highest step size: wider layers want smaller steps."""
 ATTENTIONS = ("dot", "general", "additive")
 VOCABULARIES = ("bpe", "unigram", "word", "whitespace", "char")
 SUBWORDS = ("bpe", "unigram")
@@ -105,19 +107,21 @@ def pieces_for(characters: int) -> int:
     return min(MOST_PIECES, max(FEWEST_PIECES, characters // CHARACTERS_PER_PIECE))
 
 
-def training_defaults(rows: int, *, is_split: bool) -> dict[str, Any]:
+def training_defaults(rows: int, *, size: str, is_split: bool) -> dict[str, Any]:
     """Choose what the caller left open.
 
     Parameters
     ----------
     rows : int
         Pairs to train on.
+    size : str
+        One of `SIZES`.
     is_split : bool
         Whether further pairs are held out to choose when to stop.
 
     Examples
     --------
-    >>> training_defaults(29_000, is_split=True)["epochs"]
+    >>> training_defaults(29_000, size="small", is_split=True)["epochs"]
     35
     """
     batch_size = 16 if rows < 2000 else 64
@@ -126,7 +130,7 @@ def training_defaults(rows: int, *, is_split: bool) -> dict[str, Any]:
     return {
         "batch_size": batch_size,
         "epochs": epochs,
-        "learning_rate": 3e-3,
+        "learning_rate": RATES[size],
         "schedule": "one_cycle",
         "weight_decay": 1e-2,
         "clip_norm": 1.0,
