@@ -36,7 +36,9 @@ def run(recorder: Recorder, options: Options) -> None:
     if options.quick:
         case, settings = QUICK_CASE, TrainConfig(epochs=1)
         train = (train[0][:QUICK_PAIRS], train[1][:QUICK_PAIRS])
-        test = (test[0][:QUICK_SENTENCES], test[1][:QUICK_SENTENCES])
+        valid, test = (
+            (part[0][:QUICK_SENTENCES], part[1][:QUICK_SENTENCES]) for part in (valid, test)
+        )
 
     start, start_cpu = time.perf_counter(), time.process_time()
     model = Translator(**SETTINGS, train=settings).fit(*train, validation=valid)
