@@ -15,6 +15,11 @@ class Benchmark:
 
 
 FORECAST = ("tests/tasks/forecast",)
+LANGUAGE = (
+    "tests/nn/test_language.py",
+    "tests/tasks/text/test_language_model.py",
+    "tests/tasks/text/test_generate.py",
+)
 LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -47,6 +52,16 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Eight sets of the UCR archive, official splits, default settings: accuracy.",
         "benchmarks.arrays_ucr:run",
         ("tests/tasks/arrays",),
+    ),
+    "text-shakespeare": Benchmark(
+        "Shakespeare by characters, twenty minutes of training: nats per character.",
+        "benchmarks.text_shakespeare:run",
+        LANGUAGE,
+    ),
+    "text-speed": Benchmark(
+        "Characters per second in training and writing, beside torch's layer and a small GPT.",
+        "benchmarks.text_speed:run",
+        LANGUAGE,
     ),
     "translate-multi30k": Benchmark(
         "German to English on Multi30k within an hour: BLEU and chrF of the 2016 test set.",

@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.classifier import SequenceClassifier
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
+    from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.train.config import TrainConfig
 
 __version__: str
@@ -20,6 +21,7 @@ __version__: str
 __all__ = [
     "Columns",
     "Forecaster",
+    "LanguageModel",
     "SequenceClassifier",
     "SequenceRegressor",
     "TrainConfig",
@@ -29,6 +31,7 @@ __all__ = [
 _HOMES = {
     "Columns": "cellstate.data.columns",
     "Forecaster": "cellstate.tasks.forecast.forecaster",
+    "LanguageModel": "cellstate.tasks.text.language_model",
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
     "TrainConfig": "cellstate.train.config",

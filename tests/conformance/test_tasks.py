@@ -33,6 +33,7 @@ FRAME = pl.DataFrame(
 )
 LEVELS = np.linspace(-1, 1, 30)
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
+STORY = "the cat sat on the mat and a dog sat on the cat. " * 50
 
 GERMAN = ["ein Hund", "eine Katze", "ein Hund schläft", "eine Katze schläft", "ein Ball"] * 4
 ENGLISH = ["a dog", "a cat", "a dog sleeps", "a cat sleeps", "a ball"] * 4
@@ -51,6 +52,7 @@ PROBLEMS = {
     "forecast": Problem({"horizon": 4, "context": 14}, (FRAME,), (FRAME,)),
     "classify": Problem({}, (ARRAYS, np.where(LEVELS > 0, "up", "down")), (ARRAYS[::2],)),
     "regress": Problem({}, (ARRAYS, LEVELS), (ARRAYS[::2],)),
+    "language": Problem({"size": "small", "hidden": 16}, (STORY,), (["the cat", "a"],)),
     "translate": Problem({"vocabulary": "word"}, (GERMAN, ENGLISH), (GERMAN[:5],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)

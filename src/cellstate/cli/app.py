@@ -14,6 +14,7 @@ _COMMANDS = {
     "fit": ("fit", "Fit a model for a job to data, and save it."),
     "predict": ("predict", "Predict with a saved model."),
     "evaluate": ("evaluate", "Score a saved model beside the simple baselines of its field."),
+    "generate": ("generate", "Write new text with a saved language model."),
     "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
     "translate": ("translate", "Translate text line by line with a saved model."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),

@@ -60,7 +60,7 @@ class Option:
         return own(self.name, annotation, REQUIRED if self.default is REQUIRED else None)
 
     def _help(self) -> str:
-        if self.default in (REQUIRED, None, (), False):
+        if self.default in (REQUIRED, None, (), False, ""):
             return self.doc.text
         return f"{self.doc.text}  [default: {values.show(self.default)}]".strip()
 

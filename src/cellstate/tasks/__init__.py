@@ -14,6 +14,7 @@ TASKS = {
     "forecast": "cellstate.tasks.forecast.forecaster:Forecaster",
     "classify": "cellstate.tasks.arrays.classifier:SequenceClassifier",
     "regress": "cellstate.tasks.arrays.regressor:SequenceRegressor",
+    "language": "cellstate.tasks.text.language_model:LanguageModel",
     "translate": "cellstate.tasks.text.translator:Translator",
 }
 

@@ -12,6 +12,7 @@ from cellstate.errors import InputError, did_you_mean, explain
 
 SCHEDULES = ("one_cycle", "cosine", "constant")
 PRECISIONS = ("auto", "float32", "bfloat16")
+OPTIMIZERS = ("adamw", "nt_asgd")
 
 
 @dataclass(frozen=True)
@@ -25,11 +26,11 @@ class TrainConfig:
     batch_size : int, optional
         Rows in a batch, at least 1.
     learning_rate : float, optional
-        Highest step size of AdamW, above 0; usually 1e-4 to 1e-2.
+        Highest step size, above 0; usually 1e-4 to 1e-2 for AdamW, 5 to 30 for NT-ASGD.
     schedule : {"one_cycle", "cosine", "constant"}, optional
         How the rate moves over the run: up and down again, down, or not at all.
     weight_decay : float, optional
-        AdamW's decay of weight matrices (biases are spared), at least 0.
+        Decay of the weights, at least 0; AdamW spares biases.
     clip_norm : float, optional
         Longest gradient that is applied, as the norm over all parameters, above 0;
         ``math.inf`` does not clip.
@@ -57,6 +58,10 @@ class TrainConfig:
     checkpoint : path, optional
         File that holds an unfinished training. It is written at the ends of epochs, taken up
         where it exists, and removed when training ends by itself.
+    optimizer : {"adamw", "nt_asgd"}, optional
+        What moves the weights. "nt_asgd" is plain gradient descent that averages its weights from
+        the moment when validation no longer gets better, the recipe of AWD-LSTM language models;
+        it has a moving average of its own, so `average` must be 0 or left out.
 
     Raises
     ------
@@ -90,6 +95,7 @@ class TrainConfig:
     sanity: bool | None = None
     progress: bool | None = None
     checkpoint: str | Path | None = None
+    optimizer: str | None = None
 
     def __post_init__(self) -> None:
         _whole(self, "epochs", at_least=1)
@@ -104,6 +110,10 @@ class TrainConfig:
         _number(self, "time_limit_s", above=0.0)
         _choice(self, "schedule", SCHEDULES)
         _choice(self, "precision", PRECISIONS)
+        _choice(self, "optimizer", OPTIMIZERS)
+        if self.optimizer == "nt_asgd" and self.average:
+            do = "Leave average out, or take optimizer='adamw'"
+            raise _fail("average", "0 or left out with optimizer='nt_asgd'", self.average, do)
         _kind(self, "device", (str,), "a device name such as 'cpu', or None")
         _kind(self, "sanity", (bool,), "True, False or None")
         _kind(self, "progress", (bool,), "True, False or None")
@@ -142,8 +152,18 @@ LOOP_DEFAULTS: dict[str, Any] = {
     "precision": "auto",
     "device": "auto",
     "sanity": True,
+    "optimizer": "adamw",
 }
 """What the loop takes where neither the user nor the job has decided."""
+
+NT_ASGD_DEFAULTS: dict[str, Any] = {
+    "learning_rate": 10.0,
+    "schedule": "constant",
+    "weight_decay": 1.2e-6,
+    "clip_norm": 0.25,
+    "average": 0.0,
+}
+"""What it takes instead for that optimizer, whose step is the gradient itself."""
 
 
 def _fail(name: str, must: str, given: Any, do: str) -> InputError:

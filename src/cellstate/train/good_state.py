@@ -4,8 +4,9 @@ from __future__ import annotations
 
 import torch
 
+from cellstate.train.asgd import SGD
 from cellstate.train.optimizer import AdamW
-from cellstate.train.weights import Average, Snapshot
+from cellstate.train.weights import AbstractAverage, Snapshot
 
 
 class GoodState:
@@ -15,12 +16,15 @@ class GoodState:
     ----------
     weights : list of Tensor
         The model's own, as `tensors_of` lists them.
-    optimizer : AdamW
-    average : Average or None
+    optimizer : AdamW or SGD
+    average : AbstractAverage or None
     """
 
     def __init__(
-        self, weights: list[torch.Tensor], optimizer: AdamW, average: Average | None
+        self,
+        weights: list[torch.Tensor],
+        optimizer: AdamW | SGD,
+        average: AbstractAverage | None,
     ) -> None:
         means = average.means if average else []
         self._tensors = [*weights, *means, *optimizer.tensors]

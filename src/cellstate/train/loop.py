@@ -5,7 +5,7 @@ from __future__ import annotations
 import torch
 
 from cellstate.train import device, sanity
-from cellstate.train.config import LOOP_DEFAULTS, TrainConfig
+from cellstate.train.config import LOOP_DEFAULTS, NT_ASGD_DEFAULTS, TrainConfig
 from cellstate.train.randomness import isolated
 from cellstate.train.record import TrainRecord
 from cellstate.train.task import Task
@@ -64,7 +64,10 @@ def fit(
     >>> record.best_loss < 0.01
     True
     """
-    settings = (config or TrainConfig()).filled(**LOOP_DEFAULTS)
+    settings = config or TrainConfig()
+    if settings.optimizer == "nt_asgd":
+        settings = settings.filled(**NT_ASGD_DEFAULTS)
+    settings = settings.filled(**LOOP_DEFAULTS)
     where = device.choose_device(settings.device or "auto")
     model.to(where)
     training = Training(model, task, settings, seed, where)

@@ -6,6 +6,7 @@ import copy
 import math
 import warnings
 from collections.abc import Iterator
+from dataclasses import replace
 from typing import Any, cast
 
 import numpy as np
@@ -14,8 +15,8 @@ from torch.utils.hooks import RemovableHandle
 
 from cellstate.errors import TrainingError, explain
 from cellstate.train import device as devices
+from cellstate.train.asgd import make_optimizer
 from cellstate.train.config import TrainConfig
-from cellstate.train.optimizer import AdamW
 from cellstate.train.randomness import isolated
 from cellstate.train.task import Batch, Task
 from cellstate.train.warning import TrainingWarning
@@ -88,7 +89,7 @@ def check(
 
 def _overfit(twin: torch.nn.Module, loss: Any, config: TrainConfig, steps: int) -> float:
     """Take a few steps on one batch; give the lowest loss seen on the way."""
-    optimizer = AdamW(twin, rate=config.learning_rate or 1e-3, weight_decay=0.0)
+    optimizer = make_optimizer(twin, replace(config, weight_decay=0.0))
     lowest = math.inf
     for _ in range(steps):
         twin.train()

@@ -14,11 +14,10 @@ import numpy as np
 import torch
 
 from cellstate.errors import TrainingError, explain
-from cellstate.train import device, resume
+from cellstate.train import asgd, device, resume
 from cellstate.train.checkpoint import CheckpointFile
 from cellstate.train.config import TrainConfig
 from cellstate.train.good_state import GoodState
-from cellstate.train.optimizer import AdamW
 from cellstate.train.pace import Pace
 from cellstate.train.progress import ProgressBar
 from cellstate.train.record import Event, Row, TrainRecord, versions
@@ -26,7 +25,7 @@ from cellstate.train.schedule import rate_factor
 from cellstate.train.task import Batch, Task
 from cellstate.train.warning import TrainingWarning
 from cellstate.train.watch import Watch
-from cellstate.train.weights import Average, Snapshot, tensors_of
+from cellstate.train.weights import AbstractAverage, Average, Snapshot, tensors_of
 
 ROLL_BACKS = 3
 """Times a training may go back to its last good state before it gives up."""
@@ -64,11 +63,13 @@ class Training:
         self.config = config  # with no field left to the job, see `LOOP_DEFAULTS`
         self.device = where
         self.precision = device.choose_precision(config.precision or "auto", where)
-        self.optimizer = AdamW(
-            model, rate=config.learning_rate or 0.0, weight_decay=config.weight_decay or 0.0
-        )
+        self.optimizer = asgd.make_optimizer(model, config)
         self.weights = tensors_of(model)
-        self.average = Average(self.weights, config.average) if config.average else None
+        self.average: AbstractAverage | None = None
+        if config.optimizer == "nt_asgd":
+            self.average = asgd.NonMonotoneAverage(self.weights)
+        elif config.average:
+            self.average = Average(self.weights, config.average)
         self.best: Snapshot | None = None
         self.good = GoodState(self.weights, self.optimizer, self.average)
         self.watch = Watch(1 if where.type == "cpu" else READ_EVERY)
@@ -220,6 +221,10 @@ class Training:
             seconds=self.pace.elapsed(),
         )
         self.record.history.append(row)
+        if self.average:
+            said = self.average.hear([r.valid_loss for r in self.record.history])
+            if said:
+                self.note("averaging", said)
         at.stale += 1
         settling = row.step < (self.config.settle or 0.0) * self.planned_steps
         best = self.record.best_loss

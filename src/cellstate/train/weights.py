@@ -2,7 +2,8 @@
 
 from __future__ import annotations
 
-from collections.abc import Generator
+from abc import ABC, abstractmethod
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 
 import torch
@@ -31,23 +32,32 @@ class Snapshot:
         _copy(tensors, self.copies)
 
 
-class Average:
-    """Exponential moving average of the weights.
+class AbstractAverage(ABC):
+    """An average of the weights, which is validated and kept instead of them.
 
-    The decay grows with the number of steps, min(decay, (1 + n) / (10 + n)), so that the first
-    weights are soon forgotten in a short training.
+    Attributes
+    ----------
+    means : list of Tensor
+    steps : int
+        Steps that were averaged.
     """
 
-    def __init__(self, tensors: list[torch.Tensor], decay: float) -> None:
-        self.decay = decay
+    def __init__(self, tensors: list[torch.Tensor]) -> None:
         self.steps = 0
         self.means = [tensor.clone() for tensor in tensors]
+
+    @abstractmethod
+    def share(self) -> float:
+        """Say how far the means move towards the next weights, in (0, 1], and count the step."""
+
+    @abstractmethod
+    def hear(self, losses: Sequence[float | None]) -> str:
+        """Take the validation losses so far; say what changes, if anything."""
 
     @torch.no_grad()
     def update(self, tensors: list[torch.Tensor]) -> None:
         """Move towards the present values; whole-number buffers are taken over."""
-        self.steps += 1
-        share = 1.0 - min(self.decay, (1.0 + self.steps) / (10.0 + self.steps))
+        share = self.share()
         pairs = list(zip(self.means, tensors, strict=True))
         means = [mean for mean, _ in pairs if mean.is_floating_point()]
         values = [tensor for mean, tensor in pairs if mean.is_floating_point()]
@@ -65,6 +75,27 @@ class Average:
             yield
         finally:
             raw.restore(tensors)
+
+
+class Average(AbstractAverage):
+    """Exponential moving average of the weights.
+
+    The decay grows with the number of steps, min(decay, (1 + n) / (10 + n)), so that the first
+    weights are soon forgotten in a short training.
+    """
+
+    def __init__(self, tensors: list[torch.Tensor], decay: float) -> None:
+        super().__init__(tensors)
+        self.decay = decay
+
+    def share(self) -> float:
+        """Give 1 - decay, more at first."""
+        self.steps += 1
+        return 1.0 - min(self.decay, (1.0 + self.steps) / (10.0 + self.steps))
+
+    def hear(self, losses: Sequence[float | None]) -> str:
+        """Change nothing."""
+        return ""
 
 
 @torch.no_grad()
