@@ -13,8 +13,8 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.classifier import SequenceClassifier
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
-    from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.tasks.text.classifier import TextClassifier
+    from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.tasks.text.tagger import SequenceTagger
     from cellstate.train.config import TrainConfig
 
@@ -26,8 +26,8 @@ __all__ = [
     "LanguageModel",
     "SequenceClassifier",
     "SequenceRegressor",
-    "TextClassifier",
     "SequenceTagger",
+    "TextClassifier",
     "TrainConfig",
     "load",
 ]

@@ -38,6 +38,9 @@ TAGS = [["B-PER", "O"], ["B-PER", "O", "B-PER", "O"], ["O", "O"]] * 20
 ARRAYS = LEVELS[:, None, None] + 0.1 * RNG.normal(size=(30, 8, 2))
 STORY = "the cat sat on the mat and a dog sat on the cat. " * 50
 
+GERMAN = ["ein Hund", "eine Katze", "ein Hund schläft", "eine Katze schläft", "ein Ball"] * 4
+ENGLISH = ["a dog", "a cat", "a dog sleeps", "a cat sleeps", "a ball"] * 4
+
 
 @dataclass(frozen=True)
 class Problem:
@@ -55,6 +58,7 @@ PROBLEMS = {
     "language": Problem({"size": "small", "hidden": 16}, (STORY,), (["the cat", "a"],)),
     "classify-text": Problem({"networks": 1}, (REVIEWS, ["+", "-"] * 16), (REVIEWS[:6],)),
     "tag": Problem({"size": "small"}, (WORDS, TAGS), (WORDS[:4],)),
+    "translate": Problem({"vocabulary": "word"}, (GERMAN, ENGLISH), (GERMAN[:5],)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 

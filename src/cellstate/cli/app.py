@@ -16,6 +16,7 @@ _COMMANDS = {
     "evaluate": ("evaluate", "Score a saved model beside the simple baselines of its field."),
     "generate": ("generate", "Write new text with a saved language model."),
     "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
+    "translate": ("translate", "Translate text line by line with a saved model."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),
     "export": ("export", "Write a saved model's network as ONNX."),
     "data": ("catalogue", "List and fetch public data sets; prepare large corpora."),

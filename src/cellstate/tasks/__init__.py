@@ -17,6 +17,7 @@ TASKS = {
     "language": "cellstate.tasks.text.language_model:LanguageModel",
     "classify-text": "cellstate.tasks.text.classifier:TextClassifier",
     "tag": "cellstate.tasks.text.tagger:SequenceTagger",
+    "translate": "cellstate.tasks.text.translator:Translator",
 }
 
 

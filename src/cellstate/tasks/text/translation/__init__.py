@@ -1,0 +1,1 @@
+"""Sentences of one language into another, by an encoder and a decoder with attention."""

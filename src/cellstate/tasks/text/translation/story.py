@@ -1,0 +1,195 @@
+"""What a fitted translator has to show."""
+
+from __future__ import annotations
+
+from itertools import pairwise
+from typing import TYPE_CHECKING, Any
+
+import numpy as np
+
+from cellstate.tasks import sections
+from cellstate.tasks.text.translation import words
+from cellstate.tasks.text.translation.evaluation import NAME, Evaluation
+from cellstate.tasks.text.translation.metrics import score, sentence_bleu
+
+if TYPE_CHECKING:
+    from cellstate.tasks.text.translator import Translator
+
+SAMPLES = 3
+"""Best, middling and worst sentences that are shown, of each."""
+PICTURES = 2
+LENGTHS = (5, 10, 15, 20, 30)
+"""Upper ends of the groups of sentences by their number of words."""
+FEWEST_OF_A_LENGTH = 5
+READABLE = range(4, 19)
+"""Tokens of a sentence whose alignment is shown."""
+
+
+def tell(translator: Translator, evaluation: Evaluation) -> sections.Story:
+    """Tell how the fit went: verdict, table, samples, alignments, lengths, losses, facts."""
+    record = translator.fitted_.record
+    won = evaluation.winner == NAME
+    bleu = np.array(sentence_bleu(evaluation.translations, evaluation.references))
+    shown: list[sections.Section] = [
+        sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
+        _table(evaluation),
+        _samples(evaluation, bleu),
+        *_pictures(translator, evaluation, bleu),
+        *_lengths(evaluation),
+        _losses(record),
+        *(
+            sections.Text("During training", event["message"], tone="warning")
+            for event in record["events"]
+        ),
+        _data(record["data"]),
+        _reproduction(translator),
+    ]
+    data = record["data"]
+    return sections.Story(
+        title="Translation",
+        summary=f"Learned from {data['pairs']:,} pairs of sentences. {evaluation.protocol}",
+        sections=tuple(shown),
+    )
+
+
+def _table(evaluation: Evaluation) -> sections.Table:
+    definitions = " ".join(f"{name}: {text}." for name, text in evaluation.definitions().items())
+    return sections.Table(
+        "Against the baselines",
+        ("system", *evaluation.columns),
+        tuple((name, *values.values()) for name, values in evaluation.rows.items()),
+        best=dict.fromkeys(evaluation.columns, "max"),
+        note=" ".join((*evaluation.notes, *evaluation.signature_notes(), definitions)),
+    )
+
+
+def _samples(evaluation: Evaluation, bleu: np.ndarray) -> sections.Table:
+    order = np.argsort(-bleu, kind="stable")
+    middle = len(order) // 2
+    parts = {
+        "best": order[:SAMPLES],
+        "middling": order[max(0, middle - SAMPLES // 2) :][:SAMPLES],
+        "worst": order[::-1][:SAMPLES],
+    }
+    rows: list[tuple[Any, ...]] = []
+    seen: set[int] = set()
+    for name, places in parts.items():
+        for place in map(int, places):
+            if place not in seen:
+                seen.add(place)
+                texts = (evaluation.sources, evaluation.references, evaluation.translations)
+                rows.append((name, *(side[place] for side in texts), float(bleu[place])))
+    return sections.Table(
+        "Samples",
+        ("", "source", "reference", "translation", "BLEU"),
+        tuple(rows),
+        note="BLEU of a single sentence leans on few words; it orders them, no more.",
+    )
+
+
+def _pictures(
+    translator: Translator, evaluation: Evaluation, bleu: np.ndarray
+) -> list[sections.Section]:
+    """Show where the decoder looked, in sentences that were translated well and middlingly."""
+    found: list[sections.Section] = []
+    order = np.argsort(-bleu, kind="stable")
+    for start in (0, len(order) // 2):
+        for place in order[start : start + 20]:
+            (alignment,) = translator.alignments([evaluation.sources[int(place)]])
+            sizes = (len(alignment.source), len(alignment.target))
+            if any(size not in READABLE for size in sizes):
+                continue
+            found.append(
+                sections.Matrix(
+                    f"Where the decoder looked: {alignment.translation}",
+                    alignment.target,
+                    alignment.source,
+                    np.rint(100.0 * alignment.weights),
+                    "written",
+                    "looked at",
+                    "Per cent of the attention of each written token; ⏎ is the end of the sentence."
+                    " A token is written from what is looked at before it.",
+                )
+            )
+            break
+    return found[:PICTURES]
+
+
+def _lengths(evaluation: Evaluation) -> list[sections.Section]:
+    """Score sentences by their length in words."""
+    sizes = np.array([len(words.split(source)) for source in evaluation.sources])
+    bounds = (0, *LENGTHS, max(LENGTHS[-1] + 1, int(sizes.max(initial=0))))
+    rows: list[tuple[Any, ...]] = []
+    for low, high in pairwise(bounds):
+        places = np.flatnonzero((sizes > low) & (sizes <= high))
+        if len(places) < FEWEST_OF_A_LENGTH:
+            continue
+        said, truth = (
+            [side[k] for k in places] for side in (evaluation.translations, evaluation.references)
+        )
+        ratio = sum(map(len, map(words.split, said))) / sum(map(len, map(words.split, truth)))
+        rows.append(
+            (f"{low + 1} – {high}", len(places), *score(said, truth).values.values(), ratio)
+        )
+    if len(rows) < 2:
+        return []
+    return [
+        sections.Table(
+            "By length of the source",
+            ("words", "sentences", *evaluation.columns, "length ratio"),
+            tuple(rows),
+            note="The ratio is that of the words written to those of the references; below 1 "
+            "something is left out.",
+        )
+    ]
+
+
+def _losses(record: dict[str, Any]) -> sections.Lines:
+    history = record["history"]
+    curves = {
+        name: np.array([np.nan if row[key] is None else row[key] for row in history])
+        for name, key in (("training", "train_loss"), ("validation", "valid_loss"))
+    }
+    return sections.Lines(
+        "Loss",
+        np.array([row["step"] for row in history], dtype=np.float64),
+        {name: values for name, values in curves.items() if np.isfinite(values).any()},
+        x_label="step",
+        y_label="nats for each token",
+        marks=((float(record["best_step"]), "kept"),),
+        note=f"Trained in {record['seconds']:.1f} s. In training labels are smoothed and features "
+        "dropped, so that its loss stays above that of validation for long.",
+    )
+
+
+def _data(data: dict[str, Any]) -> sections.Facts:
+    rows = (
+        ("Pairs", f"{data['pairs']:,}"),
+        ("Left out, a side being empty", f"{data['left_out']:,}"),
+        ("Held out to choose when to stop", f"{data['held_out']:,}"),
+        ("Tokens", " → ".join(f"{count:,}" for count in data["tokens"])),
+        ("Longest sentences, in tokens", " → ".join(map(str, data["longest"]))),
+        ("Fingerprint", data["fingerprint"]),
+    )
+    return sections.Facts("Data", rows)
+
+
+def _reproduction(translator: Translator) -> sections.Facts:
+    fitted, record = translator.fitted_, translator.fitted_.record
+    plan, (source, target) = fitted.plan, fitted.tokenizers
+    sizes = f"{source.size:,}" if plan.is_shared else f"{source.size:,} and {target.size:,}"
+    network = (
+        f"{plan.encoder_layers} × {plan.hidden} units in both directions, then "
+        f"{plan.decoder_layers} × {plan.hidden} with {plan.attention} attention"
+        f"{' and input feeding' if plan.input_feeding else ''}; {plan.width} features of a token"
+    )
+    rows = (
+        ("Estimator", repr(translator)),
+        ("Network", network),
+        ("Vocabulary", f"{sizes} tokens, {source.kind}{', shared' if plan.is_shared else ''}"),
+        ("Parameters", f"{record['parameters']:,}"),
+        ("Seed", str(record["seed"])),
+        ("Device", f"{record['device']}, {record['precision']}"),
+        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
+    )
+    return sections.Facts("To reproduce", rows)
