@@ -60,8 +60,8 @@ def test_threads_that_share_units_give_the_reference(case: Case) -> None:
         torch.testing.assert_close(found[label], value, rtol=1e-9, atol=1e-10, msg=label)
 
 
-# A native call has a plain cell's whole gradient. With lengths, all rows at their end, the stretches
-# of `cpu_gradient` have it.
+# One native call gives a plain cell's whole gradient. With lengths, even if all rows run to their
+# end, it is gathered by `cpu_gradient`.
 PLAIN_CASES = (
     Case(9, 70, 5, 24, D=2, L=2),
     Case(40, 33, 40, 16),
