@@ -249,6 +249,7 @@ struct Pass {
                                    size_t block, size_t row, size_t number) const {
     constexpr size_t per_term = StoredAs<stored>::per_term;
     constexpr size_t shares = per_term * sizeof(Weight<stored>) / cache_line;
+    if (terms.first >= terms.last) return;  // an operand that is not there has no weights either
     const size_t count = terms.last - terms.first;
     const Weight<stored>* here = operand.weights + block * block_size + terms.first * per_term;
     const Weight<stored>* next = here + (begins && ends ? block_size : count * per_term);
