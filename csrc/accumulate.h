@@ -17,8 +17,15 @@ struct AccumulateTile {
 
   template <int R, size_t V>
   void run(size_t row) const {
+    Real* const to = call.c + row * call.columns + column;
+    CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < V; ++v) {
+        __builtin_prefetch(to + r * call.columns + v * lanes, 1, 3);
+      }
+    }
     Sums<R, 1> sums = {};
     for (size_t k = 0; k < count; ++k) {
+      __builtin_prefetch(a + k * call.rows + row + 2 * R - 1, 0, 3);  // for the next tile
       CELLSTATE_UNROLL for (size_t v = 0; v < V; ++v) {
         const Vector b = load(panel + k * block_width + v * lanes);
         CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
@@ -30,7 +37,7 @@ struct AccumulateTile {
       const size_t used = used_of(v * lanes, lanes, width);
       if (!used) break;
       CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
-        Real* c = call.c + (row + r) * call.columns + column + v * lanes;
+        Real* c = to + r * call.columns + v * lanes;
         store_first(c, load_first(c, used) + sums.of[0][r][v], used);
       }
     }
@@ -49,7 +56,21 @@ CELLSTATE_INLINE void accumulate_rows(const AccumulateTile& tile, size_t first, 
 // sums += the sum of A's rows, for its columns [first, last).
 CELLSTATE_INLINE void accumulate_sums(const Accumulate<Real>& call, const Real* a, size_t count,
                                       size_t first, size_t last) {
-  for (size_t column = first; column < last; column += lanes) {
+  constexpr size_t at_once = 8;  // vectors, to hide the latency of an addition
+  size_t column = first;
+  for (; column + at_once * lanes <= last; column += at_once * lanes) {
+    Vector sum[at_once] = {};
+    for (size_t k = 0; k < count; ++k) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < at_once; ++v) {
+        sum[v] += load(a + k * call.rows + column + v * lanes);
+      }
+    }
+    CELLSTATE_UNROLL for (size_t v = 0; v < at_once; ++v) {
+      Real* to = call.sums + column + v * lanes;
+      store(to, load(to) + sum[v]);
+    }
+  }
+  for (; column < last; column += lanes) {
     const size_t used = used_of(column, lanes, last);
     Vector sum = {};
     for (size_t k = 0; k < count; ++k) sum += load_first(a + k * call.rows + column, used);
@@ -67,7 +88,7 @@ static void accumulate(const Accumulate<Real>& call, size_t first, size_t last) 
       const size_t width = used_of(column, block_width, call.columns);
       for (size_t k = 0; k < count; ++k) {
         Real* to = panel + k * block_width;
-        copy(to, call.b + (from + k) * call.columns + column, width);
+        copy(to, call.b + (from + k) * call.b_stride + column, width);
         if (width < block_width) fill_zero(to + width, block_width - width);
       }
       const AccumulateTile tile{call, a, panel, count, column, width};

@@ -39,6 +39,7 @@ static size_t backward_bytes(const Backward<Real>& call, size_t rows) {
 }
 
 struct GradientTile {
+  static constexpr bool may_be_narrow = true;
   const Backward<Real>& call;
   const BackwardSpace& space;
   const size_t* numbers;

@@ -10,7 +10,8 @@
 #include <utility>
 
 #include "packed_cells.h"
-#include "rows.h"
+#include "plain_gradient.h"
+#include "run.h"
 #include "variant_arrays.h"
 
 namespace cellstate {
@@ -42,72 +43,6 @@ Steps<Real> steps_of(size_t steps, size_t batch, const Sizes& sizes, bool revers
   }
   return {steps,   batch, sizes.input, sizes.hidden, sizes.output, reverse, data<int64_t>(lengths),
           data<uint8_t>(reset), start_h, start_c};
-}
-
-template <class Real>
-double work_of(const Steps<Real>& shape) {
-  return 4.0 * static_cast<double>(shape.steps * shape.batch * shape.hidden_size) *
-         static_cast<double>(shape.input_size + shape.output_size);
-}
-
-template <class Real>
-const Packed<Real>& units_of(const Forward<Real>& call) {
-  return call.weights;
-}
-template <class Real>
-const Packed<Real>& units_of(const Backward<Real>& call) {
-  return call.recurrent;
-}
-
-// How many threads share the units of all rows, rather than the rows. Where rows are few, each
-// thread then reads its share of the weights alone, and its tiles are taller. Where weights stay in
-// the second cache, or with many rows, that brings nothing, and threads that wait for one another at
-// each step suffer more from a busy core.
-template <class Call>
-size_t members_of(const Call& call, int threads) {
-  constexpr size_t few_rows = 8, few_for_large = 32;  // of a thread
-  constexpr double large = 1 << 18;                   // weights, of four or eight bytes
-  constexpr double least_multiplications = 5e4;       // of a thread in a step, for what waiting costs
-  const auto& shape = call.shape;
-  const size_t blocks = units_of(call).count, members = std::min<size_t>(threads, blocks);
-  const bool apart = !call.projection.count && !(call.variant && call.variant->norm_hh);
-  if (!apart || members < 2 || shape.steps == 0 || shape.batch == 0) return 1;
-  const double in_step = work_of(shape) / static_cast<double>(shape.steps);
-  const double weights = in_step / static_cast<double>(shape.batch);
-  if (shape.batch >= members * (weights > large ? few_for_large : few_rows)) return 1;
-  if (in_step < least_multiplications * members || work_of(shape) < work_per_thread) return 1;
-  // As many rows as threads can be shared evenly, blocks not always.
-  const double most = static_cast<double>(divide_up(blocks, members) * members);
-  return shape.batch < members || most / static_cast<double>(blocks) < 1.15 ? members : 1;
-}
-
-// Runs a kernel on all rows, dealt to threads, each with a workspace.
-template <class Call, class Bytes, class Kernel>
-void run_rows(const Call& call, int threads, Bytes bytes, Kernel kernel) {
-  const nb::gil_scoped_release release;
-  const size_t batch = call.shape.batch;
-  if (batch == 1 && members_of(call, threads) == 1) {  // shorter than the calls for memory
-    alignas(alignment) char near[2048];
-    const size_t row = 0;
-    if (bytes(call, 1) <= sizeof near) return kernel(call, Rows{&row, 1}, near, alone);
-  }
-  const Pool pool = find_pool();
-  if (const size_t members = pool.run ? members_of(call, threads) : 1; members > 1) {
-    const auto everything = deal_rows(batch, call.shape.lengths, 1);
-    const Rows rows{everything[0].data(), batch};
-    std::vector<Aligned> workspaces;
-    for (size_t member = 0; member < members; ++member) workspaces.emplace_back(bytes(call, batch));
-    return in_team(members, pool, [&](const Team& team) {
-      kernel(call, rows, workspaces[team.member].get(), team);
-    });
-  }
-  const size_t parts = parts_of(batch, threads, work_of(call.shape));
-  const auto dealt = deal_rows(batch, call.shape.lengths, parts);
-  std::vector<Aligned> workspaces;
-  for (const auto& rows : dealt) workspaces.emplace_back(bytes(call, rows.size()));
-  in_parallel(parts, [&](size_t part) {
-    kernel(call, Rows{dealt[part].data(), dealt[part].size()}, workspaces[part].get(), alone);
-  });
 }
 
 // Narrow weights are of plain cells.
@@ -163,6 +98,7 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
       data<Real>(x), data<Real>(h0), data<Real>(c0), data<Real>(y), y_stride,
       data<Real>(h), data<Real>(c), data<Real>(gates), data<Real>(cells),
       variant ? &varied : nullptr, data<Real>(normed), data<Real>(stats)};
+  const nb::gil_scoped_release release;
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
@@ -194,6 +130,7 @@ void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, co
   if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
   const Variant<Real> varied = varied_of(cell, variant, B);
   const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
+  const nb::gil_scoped_release release;
   run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
                          data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
                          nullptr, nullptr, variant ? &varied : nullptr},
@@ -264,18 +201,8 @@ void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Inpu
       data<Real>(dstart_c), variant ? &varied : nullptr, data<Real>(inner), data<Real>(dpeephole),
       data<Real>(normed), data<Real>(stats), data<Real>(dinputs),
       data<Real>(dgates_norm), data<Real>(dcells_norm)};
-  run_rows(call, threads, cell.kernels.backward_bytes, cell.kernels.backward);
-}
-
-template <class Real>
-void run_product(const Kernels<Real>& kernels, const Product<Real>& call, size_t batch,
-                 int threads) {
   const nb::gil_scoped_release release;
-  const size_t parts = parts_of(batch, threads, static_cast<double>(batch * call.inputs) *
-                                                    static_cast<double>(call.outputs));
-  in_parallel(parts, [&](size_t part) {
-    kernels.product(call, batch * part / parts, batch * (part + 1) / parts);
-  });
+  run_rows(call, threads, cell.kernels.backward_bytes, cell.kernels.backward);
 }
 
 // dx = dsums W_ih, row by row.
@@ -288,15 +215,16 @@ void input_gradient(const PackedGradient<Real>& cell, const Input& dsums, const 
   check<Real>("dx", dx, {rows, cell.input_size});
   check_threads(threads);
   check_apart("dx", dx, "dsums", dsums);
+  const nb::gil_scoped_release release;
   run_product(cell.kernels,
               Product<Real>{cell.input.view(), G, cell.input_size, Activation::identity,
                             data<Real>(dsums), data<Real>(dx)},
               rows, threads);
 }
 
-// c += aᵀ b: rows of c are shared by threads, so that their number changes no bit.
+// c += aᵀ b.
 template <class Real>
-void run_accumulate(const Input& a, const Input& b, const Output& c, const MaybeOutput& sums,
+void accumulate_as(const Input& a, const Input& b, const Output& c, const MaybeOutput& sums,
                     int threads) {
   check_axes("b", b, 2);
   const size_t K = a.shape(0), M = a.shape(1), N = b.shape(1);
@@ -308,20 +236,16 @@ void run_accumulate(const Input& a, const Input& b, const Output& c, const Maybe
   check_apart("c", c, "a", a);
   check_apart("c", c, "b", b);
   const Kernels<Real>& kernels = kernels_for<Real>({});
-  const Accumulate<Real> call{K, M, N, data<Real>(a), data<Real>(b), data<Real>(c),
-                              data<Real>(sums)};
   const nb::gil_scoped_release release;
-  const size_t parts = parts_of(M, threads, static_cast<double>(K * M) * static_cast<double>(N));
-  in_parallel(parts, [&](size_t part) {
-    kernels.accumulate(call, M * part / parts, M * (part + 1) / parts);
-  });
+  run_accumulate(kernels, Accumulate<Real>{K, M, N, data<Real>(a), data<Real>(b), N, data<Real>(c),
+                                           data<Real>(sums)}, threads);
 }
 
 void accumulate(const Input& a, const Input& b, const Output& c, const MaybeOutput& sums,
                 int threads) {
   check_axes("a", a, 2);
-  if (a.dtype() == nb::dtype<double>()) return run_accumulate<double>(a, b, c, sums, threads);
-  run_accumulate<float>(a, b, c, sums, threads);
+  if (a.dtype() == nb::dtype<double>()) return accumulate_as<double>(a, b, c, sums, threads);
+  accumulate_as<float>(a, b, c, sums, threads);
 }
 
 template <class Real>
@@ -376,6 +300,7 @@ void linear(const PackedLinear& layer, const Input& x, const Output& y, int thre
   check<float>("y", y, {batch, layer.outputs});
   check_threads(threads);
   check_apart("y", y, "x", x);
+  const nb::gil_scoped_release release;
   run_product(layer.kernels,
               Product<float>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
                              data<float>(x), data<float>(y)},
@@ -463,6 +388,9 @@ void define(nb::module_& m, const char* cell, const char* gradient) {
         "inner"_a = nb::none(), "dpeephole"_a = nb::none(), "normed"_a = nb::none(), "stats"_a = nb::none(),
         "dinputs"_a = nb::none(), "dgates_norm"_a = nb::none(), "dcells_norm"_a = nb::none(),
         "threads"_a = 1);
+  m.def("lstm_gradient", &lstm_gradient<Real>, "packed"_a, "x"_a, "y"_a, "h0"_a, "c0"_a, "gates"_a,
+        "cells"_a, "dy"_a, "dh_n"_a, "dc_n"_a, "dh0"_a, "dc0"_a, "dx"_a.none(), "dweight_ih"_a,
+        "dweight_hh"_a, "dbias"_a.none(), "reverse"_a, "threads"_a);
   m.def("input_gradient", &input_gradient<Real>, "packed"_a, "dsums"_a, "dx"_a, "threads"_a = 1);
 }
 

@@ -57,6 +57,7 @@ struct Packed {
   size_t terms = 0;  // length of a sum without the bias: I + P for a cell
   Stored stored = Stored::full;
   const void* narrow = nullptr;  // weights, where they are
+  size_t last_vectors = vectors_per_block;  // those of the last block that are in use, or more
 };
 
 // What the steps of one cell are: T, B, I, H and P (H where nothing projects), the direction, the
@@ -177,6 +178,7 @@ struct Accumulate {
   size_t terms, rows, columns;  // K, M, N
   const Real* a;                // (K, M)
   const Real* b;                // (K, N)
+  size_t b_stride;              // from one row of b to the next
   Real* c;                      // (M, N), apart from both
   Real* sums;                   // (M,) to which the sum of a's rows is added, or null
 };
@@ -223,6 +225,12 @@ inline size_t divide_up(size_t a, size_t b) { return (a + b - 1) / b; }
 inline size_t cell_blocks(size_t hidden_size, size_t lanes) { return divide_up(hidden_size, lanes); }
 inline size_t product_blocks(size_t outputs, size_t lanes) {
   return divide_up(outputs, vectors_per_block * lanes);
+}
+
+// How many vectors of a product's last block hold outputs.
+inline size_t last_vectors(size_t outputs, size_t lanes) {
+  const size_t left = outputs % (vectors_per_block * lanes);
+  return left ? divide_up(left, lanes) : vectors_per_block;
 }
 
 // How many numbers a packed form takes.

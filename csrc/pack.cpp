@@ -26,6 +26,9 @@ struct Lane {
 // nearest cache while its lines are filled.
 constexpr size_t stretch = 16;
 
+// Lanes that are filled together, of which every vector has a multiple.
+constexpr size_t together = 2;
+
 }  // namespace
 
 template <class Real>
@@ -37,11 +40,23 @@ void pack_cell(const Real* weight_ih, const Real* weight_hh, const Real* bias, s
     const auto copy = [&](const Real* weight, size_t count, size_t after) {
       for (size_t from = 0; from < count; from += stretch) {
         const size_t to = from + stretch < count ? from + stretch : count;
-        for (size_t part = 0; part < parts; ++part) {
+        for (size_t part = 0; part < parts; part += together) {
           const size_t gate = part / lanes, lane = part % lanes, unit = block * lanes + lane;
           Lane<Real> out(packed, terms, lanes, block, gate, lane);
           const Real* row = weight + (gate * hidden_size + unit) * count;
-          for (size_t k = from; k < to; ++k) out.put(after + k, unit < hidden_size ? row[k] : Real(0));
+          if (unit + together <= hidden_size) {
+            for (size_t k = from; k < to; ++k) {
+              Real* four = out.first + (after + k) * out.width;
+              for (size_t i = 0; i < together; ++i) four[i] = row[i * count + k];
+            }
+            continue;
+          }
+          for (size_t i = 0; i < together; ++i) {
+            const bool used = unit + i < hidden_size;
+            for (size_t k = from; k < to; ++k) {
+              out.first[(after + k) * out.width + i] = used ? row[i * count + k] : Real(0);
+            }
+          }
         }
       }
     };

@@ -72,7 +72,7 @@ class PackedWeights {
   size_t bytes() const { return memory_.bytes(); }
   Packed<Real> view() const {
     const Real* numbers = static_cast<const Real*>(memory_.get());
-    return {numbers, blocks_, terms_, stored_, numbers + narrow_from_};
+    return {numbers, blocks_, terms_, stored_, numbers + narrow_from_, last_vectors_};
   }
 
   // The same in a narrower form; the first `of_x` terms have scales apart from the others'.
@@ -88,6 +88,7 @@ class PackedWeights {
                                size_t lanes) {
     PackedWeights packed(product_blocks(outputs, lanes), inputs, lanes);
     pack_product(weight, bias, inputs, outputs, lanes, packed.data());
+    packed.last_vectors_ = last_vectors(outputs, lanes);
     return packed;
   }
 
@@ -95,6 +96,7 @@ class PackedWeights {
   static PackedWeights transposed(const Real* weight, size_t inputs, size_t outputs, size_t lanes) {
     PackedWeights packed(product_blocks(outputs, lanes), inputs, lanes);
     pack_transposed(weight, inputs, outputs, lanes, packed.data());
+    packed.last_vectors_ = last_vectors(outputs, lanes);
     return packed;
   }
 
@@ -103,7 +105,7 @@ class PackedWeights {
       : memory_(narrow_numbers(full.blocks_, lanes) * sizeof(Real) +
                 narrow_bytes(stored, full.blocks_, full.terms_, lanes)),
         blocks_(full.blocks_), terms_(full.terms_), stored_(stored),
-        narrow_from_(narrow_numbers(blocks_, lanes)) {
+        narrow_from_(narrow_numbers(blocks_, lanes)), last_vectors_(full.last_vectors_) {
     narrow(full.data(), stored, blocks_, terms_, of_x, lanes, data(), data() + narrow_from_);
   }
 
@@ -111,6 +113,7 @@ class PackedWeights {
   size_t blocks_, terms_;
   Stored stored_ = Stored::full;
   size_t narrow_from_ = 0;
+  size_t last_vectors_ = vectors_per_block;
 };
 
 }  // namespace cellstate

@@ -13,6 +13,7 @@ CELLSTATE_INLINE Vector activate(Vector v) {
 
 template <Activation activation>
 struct ProductTile {
+  static constexpr bool may_be_narrow = true;
   const Product<Real>& call;
   size_t first;
 

@@ -73,6 +73,23 @@ CELLSTATE_INLINE Vector load(const Real* from) {
 CELLSTATE_INLINE void store(Real* to, Vector v) { memcpy(to, &v, sizeof v); }
 
 // The first `count` lanes; the others read as zero and are not touched in memory.
+#if defined(CELLSTATE_AVX512)
+// A copy of so many bytes would be a call, around which all sums in registers go to memory.
+CELLSTATE_INLINE __m512 load_first(const float* from, size_t count) {
+  return _mm512_maskz_loadu_ps((__mmask16)((1u << count) - 1), from);
+}
+CELLSTATE_INLINE __m512d load_first(const double* from, size_t count) {
+  return _mm512_maskz_loadu_pd((__mmask8)((1u << count) - 1), from);
+}
+CELLSTATE_INLINE void store_first(float* to, __m512 v, size_t count) {
+  if (count == lanes) return _mm512_storeu_ps(to, v);
+  _mm512_mask_storeu_ps(to, (__mmask16)((1u << count) - 1), v);
+}
+CELLSTATE_INLINE void store_first(double* to, __m512d v, size_t count) {
+  if (count == lanes) return _mm512_storeu_pd(to, v);
+  _mm512_mask_storeu_pd(to, (__mmask8)((1u << count) - 1), v);
+}
+#else
 CELLSTATE_INLINE Vector load_first(const Real* from, size_t count) {
   if (count == lanes) return load(from);
   Vector v = {};
@@ -84,6 +101,7 @@ CELLSTATE_INLINE void store_first(Real* to, Vector v, size_t count) {
   if (count == lanes) return store(to, v);
   memcpy(to, &v, count * sizeof(Real));
 }
+#endif
 
 CELLSTATE_INLINE Vector broadcast(Real value) { return value - Vector{}; }
 

@@ -12,6 +12,7 @@
 namespace cellstate::CELLSTATE_HERE {
 
 constexpr size_t block_width = vectors_per_block * lanes;
+constexpr size_t cache_line = 64;  // bytes
 
 // The sums of N neighbouring blocks for R rows.
 template <int R, int N>
@@ -55,13 +56,13 @@ CELLSTATE_INLINE Vector weight_of(const Weight<stored>* term, size_t v) {
   }
 }
 
-// Adds one term of R rows.
-template <Stored stored, int R, int N>
+// Adds one term of R rows, in the first V vectors of a block.
+template <Stored stored, size_t V, int R, int N>
 CELLSTATE_INLINE void add_term(Sums<R, N>& sums, const Real* const (&x)[R], size_t k,
                                const Weight<stored>* weights, size_t block_size) {
   constexpr size_t per_term = StoredAs<stored>::per_term;
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
-    CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+    CELLSTATE_UNROLL for (size_t v = 0; v < V; ++v) {
       const Vector weight = weight_of<stored>(weights + n * block_size + k * per_term, v);
       CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
         sums.of[n][r][v] = multiply_add(broadcast(x[r][k]), weight, sums.of[n][r][v]);
@@ -80,12 +81,12 @@ struct Operand {
 };
 
 // Adds a run of terms, times the scales of whole numbers.
-template <Stored stored, int R, int N>
+template <size_t V, Stored stored, int R, int N>
 CELLSTATE_INLINE void add(Sums<R, N>& total, const Sums<R, N>& run, const Operand<stored>& operand,
                           size_t block) {
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
     CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
-      CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
+      CELLSTATE_UNROLL for (size_t v = 0; v < V; ++v) {
         Vector& to = total.of[n][r][v];
         if constexpr (stored == Stored::int8) {
           const Real* scales = operand.scales + (block + n) * narrow_head * block_width;
@@ -98,10 +99,12 @@ CELLSTATE_INLINE void add(Sums<R, N>& total, const Sums<R, N>& run, const Operan
   }
 }
 
-// Adds the terms [first, last) of R rows, in runs.
-template <int R, int N, Stored stored>
+// Adds the terms [first, last) of R rows, in runs. With each term one cache line from `ahead` on,
+// which others will read later, is brought nearer.
+template <size_t V, int R, int N, Stored stored>
 CELLSTATE_INLINE void add_terms(Sums<R, N>& total, const Operand<stored>& operand, size_t row,
-                                size_t block, size_t first, size_t last, size_t block_size) {
+                                size_t block, size_t first, size_t last, size_t block_size,
+                                const char* ahead) {
   if (first >= last) return;  // an operand that is not there has no rows either
   const Weight<stored>* weights = operand.weights + block * block_size;
   const Real* x[R];
@@ -110,18 +113,24 @@ CELLSTATE_INLINE void add_terms(Sums<R, N>& total, const Operand<stored>& operan
     for (; first + 2 * terms_per_run <= last; first += 2 * terms_per_run) {
       Sums<R, N> run = {}, next = {};
       for (size_t k = first; k < first + terms_per_run; ++k) {
-        add_term<stored>(run, x, k, weights, block_size);
-        add_term<stored>(next, x, k + terms_per_run, weights, block_size);
+        add_term<stored, V>(run, x, k, weights, block_size);
+        add_term<stored, V>(next, x, k + terms_per_run, weights, block_size);
       }
-      add(total, run, operand, block);
-      add(total, next, operand, block);
+      add<V>(total, run, operand, block);
+      add<V>(total, next, operand, block);
     }
   }
   while (first < last) {
     const size_t end = first + terms_per_run < last ? first + terms_per_run : last;
     Sums<R, N> run = {};
-    for (; first < end; ++first) add_term<stored>(run, x, first, weights, block_size);
-    add(total, run, operand, block);
+    for (; first < end; ++first) {
+      if (R > 1) {
+        __builtin_prefetch(ahead, 0, 2);
+        ahead += cache_line;
+      }
+      add_term<stored, V>(run, x, first, weights, block_size);
+    }
+    add<V>(total, run, operand, block);
   }
 }
 
@@ -185,52 +194,67 @@ CELLSTATE_INLINE Sums<R, N> biases(const Packed<Real>& packed, size_t block) {
   return total;
 }
 
-// Calls visit.run<R, N>(block, row) for tiles that cover the rows and the blocks [first, last).
-template <class Visit>
-CELLSTATE_INLINE void visit_tiles(size_t first, size_t last, size_t rows, const Visit& visit) {
-  if (rows == 1) {  // two blocks at once, so that enough independent sums are in flight
-    size_t block = first;
-    for (; block + 2 <= last; block += 2) visit.template run<1, 2>(block, 0);
-    if (block < last) visit.template run<1, 1>(block, 0);
-    return;
-  }
-  for (size_t block = first; block < last; ++block) {
-    size_t row = 0;
-    for (; row + tile_rows <= rows; row += tile_rows) visit.template run<tile_rows, 1>(block, row);
-    for (; row + 2 <= rows; row += 2) visit.template run<2, 1>(block, row);
-    if (row < rows) visit.template run<1, 1>(block, row);
+// Calls visit.run<R, 1, V>(block, row, number) for tiles that cover the rows and are of like heights:
+// a low one reads as many weights as a high one.
+template <size_t V, class Visit>
+CELLSTATE_INLINE void visit_rows(size_t block, size_t rows, const Visit& visit) {
+  const size_t tiles = divide_up(rows, tile_rows);
+  for (size_t number = 0, row = 0; number < tiles; ++number) {
+    size_t height = rows / tiles + (number < rows % tiles);
+    if (tile_rows == 6 && height > 3) {
+      if (height == 6) visit.template run<6, 1, V>(block, row, number);
+      if (height == 5) visit.template run<5, 1, V>(block, row, number);
+      if (height == 4) visit.template run<4, 1, V>(block, row, number);
+    } else if (tile_rows == 3 && height == 3) {
+      visit.template run<3, 1, V>(block, row, number);
+    } else {
+      if (height > 1) visit.template run<2, 1, V>(block, row, number);
+      if (height % 2) visit.template run<1, 1, V>(block, row + height - 1, number);
+    }
+    row += height;
   }
 }
 
 // A block of so many terms stays in the second cache while rows go by.
 constexpr size_t terms_per_pass = 8 * terms_per_run;
 
-// One visit to a tile: the terms [first, last) of one operand or, in one go, all of both.
+// One visit to a tile: some terms of x, then some of h.
 template <class Tile, Stored stored>
 struct Pass {
+  struct Terms {
+    size_t first, last;
+  };
   const Tile& tile;
   const Operand<stored>& x;
   const Operand<stored>& h;
   size_t block_size;
-  Real* partial;  // (rows, 4 lanes): sums between two passes; null to do everything in one
-  const Operand<stored>* only;
-  size_t first, last;
+  Real* partial;  // (rows, 4 lanes): sums between two passes
+  Terms of_x, of_h;
   bool begins, ends;
 
-  template <int R, int N>
-  void run(size_t block, size_t row) const {
-    if (!partial) {
-      Sums<R, N> sums = tile.template begin<R, N>(block, row);
-      add_terms<R, N>(sums, x, row, block, 0, x.terms, block_size);
-      add_terms<R, N>(sums, h, row, block, 0, h.terms, block_size);
-      return tile.template end<R, N>(sums, block, row);
-    }
+  template <int R, int N, size_t V>
+  void run(size_t block, size_t row, size_t number) const {
     Real* kept = partial + row * block_width;
     Sums<R, N> sums = begins ? tile.template begin<R, N>(block, row)
                              : load_sums<R, N>(kept, block_width);
-    add_terms<R, N>(sums, *only, row, block, first, last, block_size);
+    add<V>(sums, x, of_x, block, row, number);
+    add<V>(sums, h, of_h, block, row, number);
     if (ends) return tile.template end<R, N>(sums, block, row);
     store_sums<R, N>(sums, kept, block_width);
+  }
+
+  // The first tiles of a pass bring the weights of the next one nearer, each its share of them.
+  template <size_t V, int R, int N>
+  __attribute__((always_inline)) inline void add(Sums<R, N>& sums, const Operand<stored>& operand, Terms terms,
+                                   size_t block, size_t row, size_t number) const {
+    constexpr size_t per_term = StoredAs<stored>::per_term;
+    constexpr size_t shares = per_term * sizeof(Weight<stored>) / cache_line;
+    if (terms.first >= terms.last) return;  // an operand that is not there has no weights either
+    const size_t count = terms.last - terms.first;
+    const Weight<stored>* here = operand.weights + block * block_size + terms.first * per_term;
+    const Weight<stored>* next = here + (begins && ends ? block_size : count * per_term);
+    const char* ahead = number < shares ? (const char*)next + number * count * cache_line : (const char*)here;
+    add_terms<V>(sums, operand, row, block, terms.first, terms.last, block_size, ahead);
   }
 };
 
@@ -242,26 +266,39 @@ template <class Tile, Stored stored>
 CELLSTATE_INLINE void for_each_tile(const Packed<Real>& packed, size_t rows,
                                     const Operand<stored>& x, const Operand<stored>& h,
                                     Real* partial, const Tile& tile, const Team& team) {
-  const size_t size = block_size<stored>(packed);
-  const size_t first_block = packed.count * team.member / team.members;
+  const size_t size = block_size<stored>(packed), terms = x.terms + h.terms;
   const size_t last_block = packed.count * (team.member + 1) / team.members;
-  if (rows <= tile_rows || x.terms + h.terms <= 2 * terms_per_pass) {
-    return visit_tiles(first_block, last_block, rows,
-                       Pass<Tile, stored>{tile, x, h, size, nullptr, nullptr, 0, 0, true, true});
+  const size_t at_once = rows <= tile_rows || terms <= 2 * terms_per_pass ? terms : terms_per_pass;
+  size_t block = packed.count * team.member / team.members;
+  if (rows == 1) {  // two blocks at once, so that enough independent sums are in flight
+    const Pass<Tile, stored> all{tile, x, h, size, partial, {0, x.terms}, {0, h.terms}, true, true};
+    for (; block + 2 <= last_block; block += 2) all.template run<1, 2, vectors_per_block>(block, 0, 0);
   }
-  const Operand<stored>* const operands[] = {&x, &h};
-  for (size_t block = first_block; block < last_block; ++block) {
+  for (; block < last_block; ++block) {
     size_t done = 0;
-    for (const Operand<stored>* one : operands) {
-      for (size_t first = 0; first < one->terms; first += terms_per_pass) {
-        const size_t last = first + terms_per_pass < one->terms ? first + terms_per_pass : one->terms;
-        const bool begins = done == 0;
+    do {
+      // Passes end where x does, so that each operand is summed in runs of its own.
+      typename Pass<Tile, stored>::Terms of_x = {0, x.terms}, of_h = {0, h.terms};
+      const bool begins = done == 0;
+      if (at_once < terms) {
+        const bool in_x = done < x.terms;
+        const size_t first = in_x ? done : done - x.terms, end = in_x ? x.terms : h.terms;
+        const size_t last = first + at_once < end ? first + at_once : end;
         done += last - first;
-        visit_tiles(block, block + 1, rows,
-                    Pass<Tile, stored>{tile, x, h, size, partial, one, first, last, begins,
-                               done == x.terms + h.terms});
+        (in_x ? of_x : of_h) = {first, last};
+        (in_x ? of_h : of_x) = {0, 0};
+      } else {
+        done = terms;
       }
-    }
+      const Pass<Tile, stored> pass{tile, x, h, size, partial, of_x, of_h, begins, done == terms};
+      if constexpr (Tile::may_be_narrow) {
+        if (block + 1 == packed.count && packed.last_vectors <= vectors_per_block / 2) {
+          visit_rows<vectors_per_block / 2>(block, rows, pass);
+          continue;
+        }
+      }
+      visit_rows<vectors_per_block>(block, rows, pass);
+    } while (done < terms);
   }
 }
 

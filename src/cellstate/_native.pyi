@@ -204,6 +204,31 @@ def lstm_backward(
 ) -> None:
     """Differentiate the same steps; csrc/lstm.h says what each array is."""
 
+def lstm_gradient(
+    packed: PackedGradient | PackedGradient64,
+    x: _Real,
+    y: _Real,
+    h0: _Real,
+    c0: _Real,
+    gates: _Real,
+    cells: _Real,
+    dy: _Real,
+    dh_n: _Real,
+    dc_n: _Real,
+    dh0: _Real,
+    dc0: _Real,
+    dx: _Real | None,
+    dweight_ih: _Real,
+    dweight_hh: _Real,
+    dbias: _Real | None,
+    reverse: bool,
+    threads: int,
+) -> None:
+    """Differentiate a plain cell, without lengths and resets, with respect to all that is given.
+
+    `y` and `dy` (T, B, H) may be columns of wider arrays; the gradients from `dh0` on are written.
+    """
+
 def input_gradient(
     packed: PackedGradient | PackedGradient64, dsums: _Real, dx: _Real, threads: int = 1
 ) -> None:

@@ -56,7 +56,7 @@ struct Narrow {
     if (stored == Stored::full) return;
     narrow((const float*)packed.blocks, stored, packed.count, packed.terms, of_x, lanes,
            (float*)numbers.data, weights.data);
-    packed = {(Real*)numbers.data, packed.count, packed.terms, stored, weights.data};
+    packed = {(Real*)numbers.data, packed.count, packed.terms, stored, weights.data, packed.last_vectors};
   }
   Aligned numbers, weights;
 };
@@ -203,7 +203,7 @@ void once() {
   auto gates = numbers(T * B * 4 * H, false), cells = numbers(T * B * H, false);
   Forward<Real> call{};
   call.weights = {(Real*)packed.data, cell_blocks(H, lanes), I + P};
-  if (projects) call.projection = {(Real*)projection.data, product_blocks(P, lanes), H};
+  if (projects) call.projection = {(Real*)projection.data, product_blocks(P, lanes), H, Stored::full, nullptr, last_vectors(P, lanes)};
   Narrow narrow_weights(call.weights, stored, I, lanes);
   Narrow narrow_projection(call.projection, stored, H, lanes);
   call.shape = {T, B, I, H, P, reverse, ragged ? lengths.data() : nullptr,
@@ -297,8 +297,8 @@ void once() {
   auto dstart_h = numbers(B * P, false), dstart_c = numbers(B * H, false);
   const Numbers zeros(std::max(4 * H, P));
   Backward<Real> back{};
-  back.recurrent = {(Real*)recurrent.data, product_blocks(P, lanes), 4 * H};
-  if (projects) back.projection = {(Real*)inward.data, product_blocks(H, lanes), P};
+  back.recurrent = {(Real*)recurrent.data, product_blocks(P, lanes), 4 * H, Stored::full, nullptr, last_vectors(P, lanes)};
+  if (projects) back.projection = {(Real*)inward.data, product_blocks(H, lanes), P, Stored::full, nullptr, last_vectors(H, lanes)};
   back.shape = call.shape;
   back.c0 = c0.get();
   back.gates = gates.get();
@@ -341,11 +341,11 @@ void once() {
   expect_finite("dgates_norm", dgates_norm, of_norm * B * 12 * H);
   expect_finite("dcells_norm", dcells_norm, of_norm * B * 2 * H);
 
-  const size_t K = draw(0, 300), M = draw(1, 40), N = draw(1, 150);
-  auto a = numbers(K * M), b = numbers(K * N), product = numbers(M * N), sums = numbers(M);
+  const size_t K = draw(0, 300), M = draw(1, 300), N = draw(1, 150), stride = N + draw(0, 3);
+  auto a = numbers(K * M), b = numbers(K * stride), product = numbers(M * N), sums = numbers(M);
   const Numbers before(product.get(), product.get() + M * N), sums_before(sums.get(), sums.get() + M);
   const size_t middle = draw(0, M);
-  const Accumulate<Real> add{K, M, N, a.get(), b.get(), product.get(), sums.get()};
+  const Accumulate<Real> add{K, M, N, a.get(), b.get(), stride, product.get(), sums.get()};
   kernels.accumulate(add, 0, middle);
   kernels.accumulate(add, middle, M);
   for (size_t m = 0; m < M; ++m) {
@@ -354,7 +354,7 @@ void once() {
     expect("sums", sums[m], total, 20 * tolerance);
     for (size_t n = 0; n < N; ++n) {
       double sum = before[m * N + n];
-      for (size_t k = 0; k < K; ++k) sum += double(a[k * M + m]) * b[k * N + n];
+      for (size_t k = 0; k < K; ++k) sum += double(a[k * M + m]) * b[k * stride + n];
       expect("product", product[m * N + n], sum, 20 * tolerance);
     }
   }

@@ -58,3 +58,23 @@ def test_threads_that_share_units_give_the_reference(case: Case) -> None:
     found = solve(cpu.BACKEND, case, operands)
     for label, value in solve(reference.BACKEND, case, doubled(operands)).items():
         torch.testing.assert_close(found[label], value, rtol=1e-9, atol=1e-10, msg=label)
+
+
+# One native call gives a plain cell's whole gradient. With lengths, even if all rows run to their
+# end, it is gathered by `cpu_gradient`.
+PLAIN_CASES = (
+    Case(9, 70, 5, 24, D=2, L=2),
+    Case(40, 33, 40, 16),
+    replace(WIDE, D=2),
+    replace(WIDE, bias=False),
+    Case(1, 4, 3, 5),
+)
+
+
+@pytest.mark.parametrize("case", PLAIN_CASES, ids=str)
+def test_the_common_case_is_the_general_one(case: Case) -> None:
+    operands = case.operands(torch.float64)
+    full = replace(operands, lengths=torch.full((case.B,), case.T))
+    general = solve(cpu.BACKEND, replace(case, lengths=(case.T,) * case.B), full)
+    for label, value in solve(cpu.BACKEND, case, operands).items():
+        torch.testing.assert_close(value, general[label], rtol=1e-12, atol=1e-12, msg=label)

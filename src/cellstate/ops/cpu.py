@@ -8,6 +8,7 @@ import torch
 from torch import Tensor
 
 from cellstate import _native
+from cellstate.ops import cpu_plain
 from cellstate.ops.cpu_cell import Cell, Kept
 from cellstate.ops.cpu_gradient import Gradient, differentiate
 from cellstate.ops.cpu_variant import CellVariant
@@ -42,6 +43,8 @@ def forward(problem: Problem, operands: Operands) -> Forward:
     """Run the stack, cell by cell."""
     if not (problem.needs_grad or problem.trace):
         return Forward(_infer(problem, operands))
+    if problem.needs_grad and cpu_plain.is_plain(problem):
+        return cpu_plain.forward(problem, operands)
     P, D = problem.proj_size or problem.hidden_size, problem.directions
     x = operands.x.detach().contiguous()
     after = LSTMState(
@@ -116,6 +119,8 @@ def backward(
     The recurrence gives the gradient of the gates before activation; products over all steps at
     once then give those of the weights and of the input.
     """
+    if cpu_plain.is_plain(problem) and cpu_plain.wants_all(operands):
+        return cpu_plain.backward(problem, operands, saved, cotangents)
     D, L, P = problem.directions, problem.layers, problem.proj_size or problem.hidden_size
     outputs, kept = saved[:L], _unflat(problem, saved[L:])
     dy = cotangents.y.contiguous()
