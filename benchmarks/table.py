@@ -83,6 +83,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         "NCBI-disease, official split, three seeds: entity F1 and CPU seconds.",
         "benchmarks.text_ner:run",
         ("tests/nn/test_crf.py", "tests/nn/test_tagging.py", "tests/tasks/text/tagging"),
+    ),
     "translate-multi30k": Benchmark(
         "German to English on Multi30k within an hour: BLEU and chrF of the 2016 test set.",
         "benchmarks.translate_multi30k:run",

@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.text.classifier import TextClassifier
     from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.tasks.text.tagger import SequenceTagger
+    from cellstate.tasks.text.translator import Translator
     from cellstate.train.config import TrainConfig
 
 __version__: str
@@ -29,6 +30,7 @@ __all__ = [
     "SequenceTagger",
     "TextClassifier",
     "TrainConfig",
+    "Translator",
     "load",
 ]
 
@@ -41,6 +43,7 @@ _HOMES = {
     "TextClassifier": "cellstate.tasks.text.classifier",
     "SequenceTagger": "cellstate.tasks.text.tagger",
     "TrainConfig": "cellstate.train.config",
+    "Translator": "cellstate.tasks.text.translator",
     "load": "cellstate.tasks",
 }
 
