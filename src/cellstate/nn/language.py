@@ -262,7 +262,7 @@ class LanguageNetwork(nn.Module):
         if isinstance(self.output, nn.Linear):
             return self.output(hidden_TBH)
         flat = self.output.log_prob(hidden_TBH.flatten(0, -2))
-        return flat[:, self.ranks].unflatten(0, hidden_TBH.shape[:-1])
+        return flat[:, self.ranks].view(*hidden_TBH.shape[:-1], self.vocabulary)
 
     def loss(
         self,
