@@ -59,10 +59,10 @@ class LanguageLoss(NamedTuple):
 
 
 class LanguageNetwork(nn.Module):
-    r"""An embedding, LSTM layers and an output layer, regularised as the AWD-LSTM is [1]_.
+    r"""An embedding, LSTM layers and an output layer, regularised as the AWD-LSTM is.
 
     Each layer is a module of its own, named as in `layers`, so that the state dict holds the
-    tensors of a chain. With an adaptive softmax [2]_ the network is no chain.
+    tensors of a chain. With an adaptive softmax the network is no chain.
 
     In training the loss of a stretch is
 
@@ -119,9 +119,9 @@ class LanguageNetwork(nn.Module):
 
     References
     ----------
-    .. [1] S. Merity, N. Keskar, R. Socher, "Regularizing and optimizing LSTM language models",
-       ICLR 2018.
-    .. [2] E. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017.
+    S. Merity, N. Keskar, R. Socher, "Regularizing and optimizing LSTM language models", ICLR 2018.
+
+    E. Grave et al., "Efficient softmax approximation for GPUs", ICML 2017 (adaptive softmax).
     """
 
     ranks: Tensor
