@@ -25,7 +25,7 @@ MANY = 20_000_000
 
 FEWEST_STEPS, MOST_STREAMS = 100, 32
 """Fewest calls of an epoch that parallel streams should leave, and most streams."""
-UPDATES = {"small": 3000, "medium": 14_000, "large": 30_000}
+UPDATES = {"small": 3000, "medium": 7000, "large": 15_000}
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 40
 
 
