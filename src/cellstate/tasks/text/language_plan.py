@@ -192,9 +192,7 @@ def default_regularization(kind: str, size: str, tokens: int) -> Regularization:
         return AWD
     if tokens >= MANY or size == "small":
         return replace(NONE, hidden_dropout=0.1, output_dropout=0.1)
-    return replace(
-        NONE, input_dropout=0.05, hidden_dropout=0.3, output_dropout=0.4, weight_drop=0.2
-    )
+    return replace(NONE, hidden_dropout=0.3, output_dropout=0.4, weight_drop=0.1)
 
 
 def training_defaults(tokens: int, context: int, kind: str, size: str) -> dict[str, Any]:
