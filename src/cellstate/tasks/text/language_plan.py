@@ -25,7 +25,7 @@ MANY = 20_000_000
 
 FEWEST_STEPS, MOST_STREAMS = 100, 32
 """Fewest calls of an epoch that parallel streams should leave, and most streams."""
-UPDATES = {"small": 3000, "medium": 14_000, "large": 30_000}
+UPDATES = {"small": 3000, "medium": 7000, "large": 15_000}
 FEWEST_EPOCHS, MOST_EPOCHS = 3, 40
 
 
@@ -192,9 +192,7 @@ def default_regularization(kind: str, size: str, tokens: int) -> Regularization:
         return AWD
     if tokens >= MANY or size == "small":
         return replace(NONE, hidden_dropout=0.1, output_dropout=0.1)
-    return replace(
-        NONE, input_dropout=0.05, hidden_dropout=0.3, output_dropout=0.4, weight_drop=0.2
-    )
+    return replace(NONE, hidden_dropout=0.3, output_dropout=0.4, weight_drop=0.1)
 
 
 def training_defaults(tokens: int, context: int, kind: str, size: str) -> dict[str, Any]:
