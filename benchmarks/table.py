@@ -18,7 +18,7 @@ FORECAST = ("tests/tasks/forecast",)
 LANGUAGE = (
     "tests/nn/test_language.py",
     "tests/tasks/text/test_language_model.py",
-    "tests/tasks/text/test_generate.py",
+    "tests/tasks/text/language/test_generate.py",
 )
 TEXT_CLASSES = ("tests/tasks/text/test_classifier.py", "tests/tasks/text/classification")
 LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")

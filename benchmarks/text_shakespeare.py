@@ -21,8 +21,8 @@ def run(recorder: Recorder, options: Options) -> None:
     import torch
 
     from cellstate import LanguageModel, TrainConfig
-    from cellstate.tasks.text.dynamic import DynamicEvaluation
-    from cellstate.tasks.text.stream_score import NeuralCache
+    from cellstate.tasks.text.language.dynamic import DynamicEvaluation
+    from cellstate.tasks.text.language.stream_score import NeuralCache
 
     torch.set_num_threads(options.threads)
     train, test = read(catalogue.path("tiny-shakespeare", options.data_dir))

@@ -18,11 +18,11 @@ from benchmarks.text_shakespeare import read
 from cellstate.data import catalogue
 from cellstate.data.text.tokenizer import Tokenizer
 from cellstate.nn.language import LanguageNetwork
-from cellstate.tasks.text.generate import Generation, read_prompt
-from cellstate.tasks.text.language_fitting import FittedLanguage
-from cellstate.tasks.text.language_plan import Regularization, make_plan
-from cellstate.tasks.text.language_task import LanguageTask
-from cellstate.tasks.text.sampling import Sampling
+from cellstate.tasks.text.language.fitting import FittedLanguage
+from cellstate.tasks.text.language.generate import Generation, read_prompt
+from cellstate.tasks.text.language.plan import Regularization, make_plan
+from cellstate.tasks.text.language.sampling import Sampling
+from cellstate.tasks.text.language.task import LanguageTask
 from cellstate.train.optimizer import AdamW
 
 STREAMS, STEPS, DROPOUT = 32, 64, 0.4

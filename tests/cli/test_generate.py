@@ -4,7 +4,7 @@ import json
 
 import pytest
 
-from tests.tasks.text.sentences import fitted
+from tests.tasks.text.language.sentences import fitted
 
 
 @pytest.fixture

@@ -15,7 +15,7 @@ from cellstate.cli.models import Model, load
 from cellstate.cli.options import REQUIRED, arguments, options_of, own, with_options
 
 if TYPE_CHECKING:
-    from cellstate.tasks.text.generate import Generation
+    from cellstate.tasks.text.language.generate import Generation
 
 Prompt = Annotated[
     str | None,
@@ -49,7 +49,7 @@ Unknown = Annotated[
 
 def build() -> Any:
     """Build the command."""
-    from cellstate.tasks.text.sampling import Sampling
+    from cellstate.tasks.text.language.sampling import Sampling
 
     options = options_of(Sampling, inspect.getdoc(Sampling), "Sampling", skip=("stop",))
     parameters = [
@@ -157,6 +157,6 @@ def _language_model(folder: Path) -> Any:
 def _state(file: Path | None) -> Any:
     if file is None:
         return None
-    from cellstate.tasks.text.continuation import Continuation
+    from cellstate.tasks.text.language.continuation import Continuation
 
     return Continuation.load(file)

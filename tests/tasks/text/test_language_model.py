@@ -13,12 +13,12 @@ from cellstate.data.text.tokenizer import EOS, UNK, Tokenizer
 from cellstate.errors import ArgumentTypeError, ArtifactError, InputError
 from cellstate.inspector import write_page
 from cellstate.tasks.streamable import chain_of
-from cellstate.tasks.text.dynamic import DynamicEvaluation
+from cellstate.tasks.text.language.dynamic import DynamicEvaluation
+from cellstate.tasks.text.language.plan import Regularization
+from cellstate.tasks.text.language.stream_score import NeuralCache
 from cellstate.tasks.text.language_model import LanguageModel
-from cellstate.tasks.text.language_plan import Regularization
-from cellstate.tasks.text.stream_score import NeuralCache
 from cellstate.train import TrainConfig
-from tests.tasks.text.sentences import FRESH, QUICK, TEXT, fitted, sentences
+from tests.tasks.text.language.sentences import FRESH, QUICK, TEXT, fitted, sentences
 
 ONE_EPOCH = TrainConfig(epochs=1, sanity=False)
 

@@ -11,8 +11,8 @@ import pytest
 
 from cellstate.errors import InputError, NotFittedError
 from cellstate.tasks import load
-from cellstate.tasks.text import schemes
 from cellstate.tasks.text.tagger import Entity, SequenceTagger
+from cellstate.tasks.text.tagging import schemes
 from cellstate.train import TrainConfig
 from tests.tasks.text.tagging.sentences import LEARN, entities, make, plain
 

@@ -30,7 +30,7 @@ from cellstate.train.config import TrainConfig
 if TYPE_CHECKING:
     from cellstate.artifact import Manifest
     from cellstate.tasks.sections import Story
-    from cellstate.tasks.text.attributions import Explanation
+    from cellstate.tasks.text.classification.attributions import Explanation
 
 TOKENIZERS = ("word", "whitespace", "bpe", "char")
 

@@ -10,21 +10,21 @@ import numpy as np
 from cellstate.data.text.tokenizer import EOS, KINDS, Tokenizer
 from cellstate.errors import ArgumentTypeError, InputError, did_you_mean, explain
 from cellstate.tasks.estimator import AbstractEstimator
-from cellstate.tasks.text import language_fitting as fitting
-from cellstate.tasks.text.continuation import Continuation
-from cellstate.tasks.text.dynamic import DynamicEvaluation
-from cellstate.tasks.text.generate import Allowed, Generation, read_prompt
-from cellstate.tasks.text.language_evaluation import LanguageEvaluation, evaluate_language
-from cellstate.tasks.text.language_fitting import FittedLanguage
-from cellstate.tasks.text.language_plan import (
+from cellstate.tasks.text.language import fitting
+from cellstate.tasks.text.language.continuation import Continuation
+from cellstate.tasks.text.language.dynamic import DynamicEvaluation
+from cellstate.tasks.text.language.evaluation import LanguageEvaluation, evaluate_language
+from cellstate.tasks.text.language.fitting import FittedLanguage
+from cellstate.tasks.text.language.generate import Allowed, Generation, read_prompt
+from cellstate.tasks.text.language.plan import (
     FINE,
     LanguagePlan,
     Regularization,
     default_regularization,
     make_plan,
 )
-from cellstate.tasks.text.sampling import Sampling
-from cellstate.tasks.text.stream_score import NeuralCache, score_stream
+from cellstate.tasks.text.language.sampling import Sampling
+from cellstate.tasks.text.language.stream_score import NeuralCache, score_stream
 from cellstate.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -308,7 +308,7 @@ class LanguageModel(AbstractEstimator):
 
     def story(self, X: Any = None) -> Story:
         """Tell how the fit went, for the report; X is scored as by `evaluate`."""
-        from cellstate.tasks.text.language_story import tell
+        from cellstate.tasks.text.language.story import tell
 
         self._require_fitted("story")
         has_text = X is not None or len(self.fitted_.held) > 1
@@ -359,7 +359,7 @@ class LanguageModel(AbstractEstimator):
 
     def _fitted_parts(self) -> Parts:
         from cellstate import network
-        from cellstate.tasks.text.reader import layers_of
+        from cellstate.tasks.text.language.reader import layers_of
 
         fitted = self.fitted_
         described: dict[str, Any] = {"kind": "language", "plan": asdict(fitted.plan)}

@@ -10,8 +10,7 @@ import numpy as np
 from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.extras import require
 from cellstate.tasks.estimator import AbstractEstimator
-from cellstate.tasks.text import schemes
-from cellstate.tasks.text.tagging import reading
+from cellstate.tasks.text.tagging import reading, schemes
 from cellstate.tasks.text.tagging.baselines import Baselines
 from cellstate.tasks.text.tagging.evaluation import NAME, Evaluation, compared
 from cellstate.tasks.text.tagging.fitted import Fitted, restored

@@ -14,7 +14,7 @@ from cellstate.nn.language import LanguageNetwork
 from cellstate.nn.text_classifier import FineTunedNetwork, TextNetwork
 from cellstate.tasks.calibration import best_thresholds
 from cellstate.tasks.metrics import calibration_error, score_labels
-from cellstate.tasks.text.attributions import integrated_gradients, occlusion
+from cellstate.tasks.text.classification.attributions import integrated_gradients, occlusion
 from cellstate.tasks.text.classification.baseline import LINEAR, WORD, Baseline
 from cellstate.tasks.text.classification.explaining import linear_parts
 from cellstate.tasks.text.classification.labels import Labels, folds, hold_out

@@ -9,7 +9,7 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellstate.tasks.text import schemes
+from cellstate.tasks.text.tagging import schemes
 from cellstate.tasks.text.tagging.baselines import (
     FREQUENT,
     LINEAR,

@@ -7,9 +7,9 @@ import pytest
 import torch
 
 from cellstate import train
-from cellstate.tasks.text import schemes
-from cellstate.tasks.text.entities import score_entities
+from cellstate.tasks.text.tagging import schemes
 from cellstate.tasks.text.tagging.batches import forms_of
+from cellstate.tasks.text.tagging.entities import score_entities
 from cellstate.tasks.text.tagging.plan import SIZES, make_plan
 from cellstate.tasks.text.tagging.task import Noise, Tagged, TaggingTask
 from cellstate.tasks.text.tagging.word_forms import UNKNOWN, FormEncoder

@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellstate.tasks import sections
-from cellstate.tasks.text.attributions import Explanation, integrated_gradients
+from cellstate.tasks.text.classification.attributions import Explanation, integrated_gradients
 from cellstate.tasks.text.classification.baseline import Baseline
 from cellstate.tasks.text.classification.fitted import Fitted
 from cellstate.tasks.text.classification.labels import Labels

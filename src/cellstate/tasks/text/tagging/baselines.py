@@ -10,7 +10,7 @@ from typing import Any
 import numpy as np
 
 from cellstate.extras import require
-from cellstate.tasks.text import schemes
+from cellstate.tasks.text.tagging import schemes
 from cellstate.tasks.text.tagging.fitting import Rows
 from cellstate.tasks.text.tagging.word_forms import CASES, UNKNOWN, FormEncoder, case_of, folded
 

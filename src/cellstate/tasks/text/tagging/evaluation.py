@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
-from cellstate.tasks.text.entities import Counts, count, score_entities
-from cellstate.tasks.text.schemes import Span, spans
+from cellstate.tasks.text.tagging.entities import Counts, count, score_entities
+from cellstate.tasks.text.tagging.schemes import Span, spans
 
 NAME = "LSTM"
 

@@ -8,9 +8,9 @@ from typing import Any
 
 import numpy as np
 
-from cellstate.tasks.text.schemes import Span, spans
 from cellstate.tasks.text.tagging.batches import batch_of, forms_of
 from cellstate.tasks.text.tagging.plan import Plan
+from cellstate.tasks.text.tagging.schemes import Span, spans
 from cellstate.tasks.text.tagging.word_forms import FormEncoder
 
 ROWS_AT_ONCE = 64

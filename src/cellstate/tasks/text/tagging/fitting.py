@@ -11,7 +11,7 @@ import numpy as np
 import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.extras import require
-from cellstate.tasks.text import schemes
+from cellstate.tasks.text.tagging import schemes
 from cellstate.tasks.text.tagging.fitted import Fitted
 from cellstate.tasks.text.tagging.plan import (
     FEWEST_TO_SPLIT,

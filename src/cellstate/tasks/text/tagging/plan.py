@@ -63,7 +63,7 @@ class Plan:
 
         from cellstate.nn.crf import Allowed
         from cellstate.nn.tagging import TaggingNetwork
-        from cellstate.tasks.text.schemes import allowed
+        from cellstate.tasks.text.tagging.schemes import allowed
 
         constraints = None
         if has_spans:

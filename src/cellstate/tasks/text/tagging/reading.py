@@ -6,7 +6,7 @@ from collections.abc import Iterable
 from typing import Any
 
 from cellstate.errors import ArgumentTypeError, InputError, ShapeError, did_you_mean, explain
-from cellstate.tasks.text import schemes
+from cellstate.tasks.text.tagging import schemes
 
 Sentences = list[list[str]]
 

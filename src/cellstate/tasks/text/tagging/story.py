@@ -8,9 +8,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate.tasks import sections
-from cellstate.tasks.text.entities import ERRORS, Error, errors, recalls
-from cellstate.tasks.text.schemes import Span
+from cellstate.tasks.text.tagging.entities import ERRORS, Error, errors, recalls
 from cellstate.tasks.text.tagging.evaluation import NAME, Evaluation, entities_of
+from cellstate.tasks.text.tagging.schemes import Span
 
 if TYPE_CHECKING:
     from cellstate.tasks.text.tagger import SequenceTagger

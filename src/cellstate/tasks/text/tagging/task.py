@@ -9,7 +9,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate.data.text.batches import length_batches, pad
-from cellstate.tasks.text.schemes import Span, spans
+from cellstate.tasks.text.tagging.schemes import Span, spans
 from cellstate.tasks.text.tagging.word_forms import UNKNOWN, FormTable
 
 if TYPE_CHECKING:

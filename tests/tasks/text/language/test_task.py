@@ -4,8 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellstate.tasks.text.language_plan import training_defaults
-from cellstate.tasks.text.language_task import LanguageTask
+from cellstate.tasks.text.language.plan import training_defaults
+from cellstate.tasks.text.language.task import LanguageTask
 
 TOKENS = np.arange(1000)
 

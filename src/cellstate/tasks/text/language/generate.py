@@ -9,11 +9,11 @@ import numpy as np
 
 from cellstate.data.text.tokenizer import BOS, EOS, PAD, UNK, Tokenizer
 from cellstate.errors import InputError, explain
-from cellstate.tasks.text.continuation import REMEMBERED, Continuation
-from cellstate.tasks.text.language_fitting import FittedLanguage
-from cellstate.tasks.text.reader import State, reordered
-from cellstate.tasks.text.sampling import Sampling, choose, constrained
-from cellstate.tasks.text.stream_score import MOST_STEPS, stretches
+from cellstate.tasks.text.language.continuation import REMEMBERED, Continuation
+from cellstate.tasks.text.language.fitting import FittedLanguage
+from cellstate.tasks.text.language.reader import State, reordered
+from cellstate.tasks.text.language.sampling import Sampling, choose, constrained
+from cellstate.tasks.text.language.stream_score import MOST_STEPS, stretches
 
 Allowed = Callable[[Sequence[int]], Sequence[int] | None]
 """Tokens written so far -> the only ones that may come next; None allows all."""

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING
 import numpy as np
 
 from cellstate.errors import InputError, explain
-from cellstate.tasks.text.stream_score import stretches
+from cellstate.tasks.text.language.stream_score import stretches
 
 if TYPE_CHECKING:
     import torch

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate import network, runtime
-from cellstate.tasks.text.language_plan import LanguagePlan
+from cellstate.tasks.text.language.plan import LanguagePlan
 
 if TYPE_CHECKING:
     from cellstate.nn.language import LanguageNetwork

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellstate.tasks.text.ngrams import NGrams
+from cellstate.tasks.text.language.ngrams import NGrams
 
 RNG = np.random.default_rng(0)
 TEXT = np.where(RNG.random(400) < 0.6, np.arange(400) % 5, RNG.integers(0, 7, 400))

@@ -7,7 +7,7 @@ from dataclasses import dataclass
 import numpy as np
 
 from cellstate.errors import InputError, explain
-from cellstate.tasks.text.reader import AbstractReader, State
+from cellstate.tasks.text.language.reader import AbstractReader, State
 
 MOST_NUMBERS = 4_000_000
 """Log probabilities held at once."""

@@ -5,7 +5,7 @@ from __future__ import annotations
 import numpy as np
 import pytest
 
-from cellstate.tasks.text.sampling import Sampling, choose, constrained
+from cellstate.tasks.text.language.sampling import Sampling, choose, constrained
 
 P = np.array([0.4, 0.3, 0.15, 0.1, 0.05])
 LOG_P = np.log(P)

@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate.tasks import sections
-from cellstate.tasks.text.language_errors import by_length, by_sort
-from cellstate.tasks.text.language_evaluation import DEFINITIONS, NAME, LanguageEvaluation
-from cellstate.tasks.text.language_fitting import FittedLanguage
+from cellstate.tasks.text.language.errors import by_length, by_sort
+from cellstate.tasks.text.language.evaluation import DEFINITIONS, NAME, LanguageEvaluation
+from cellstate.tasks.text.language.fitting import FittedLanguage
 
 if TYPE_CHECKING:
     from cellstate.tasks.text.language_model import LanguageModel

@@ -6,10 +6,10 @@ import numpy as np
 import pytest
 import torch
 
-from cellstate.tasks.text import stream_score
-from cellstate.tasks.text.dynamic import DynamicEvaluation, score_dynamically
-from cellstate.tasks.text.stream_score import NeuralCache, score_stream
-from tests.tasks.text.sentences import FRESH, fitted
+from cellstate.tasks.text.language import stream_score
+from cellstate.tasks.text.language.dynamic import DynamicEvaluation, score_dynamically
+from cellstate.tasks.text.language.stream_score import NeuralCache, score_stream
+from tests.tasks.text.language.sentences import FRESH, fitted
 
 
 @pytest.fixture

@@ -12,7 +12,7 @@ import numpy as np
 
 from cellstate import artifact
 from cellstate.errors import ArtifactError, InputError, explain
-from cellstate.tasks.text.reader import State
+from cellstate.tasks.text.language.reader import State
 
 FORMAT = "cellstate-continuation-1"
 REMEMBERED = 4096

@@ -6,8 +6,15 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellstate.tasks.text.entities import ERRORS, Counts, count, errors, recalls, score_entities
-from cellstate.tasks.text.schemes import Span, spans
+from cellstate.tasks.text.tagging.entities import (
+    ERRORS,
+    Counts,
+    count,
+    errors,
+    recalls,
+    score_entities,
+)
+from cellstate.tasks.text.tagging.schemes import Span, spans
 
 pairs = st.lists(
     st.integers(0, 10).flatmap(

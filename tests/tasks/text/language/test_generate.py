@@ -8,10 +8,10 @@ import numpy as np
 import pytest
 
 from cellstate.errors import ArtifactError, InputError
-from cellstate.tasks.text.continuation import Continuation
-from cellstate.tasks.text.generate import Generation, read_prompt
-from cellstate.tasks.text.sampling import Sampling
-from tests.tasks.text.sentences import TEXT, fitted
+from cellstate.tasks.text.language.continuation import Continuation
+from cellstate.tasks.text.language.generate import Generation, read_prompt
+from cellstate.tasks.text.language.sampling import Sampling
+from tests.tasks.text.language.sentences import TEXT, fitted
 
 
 def test_pieces_come_one_token_at_a_time_and_make_the_text():

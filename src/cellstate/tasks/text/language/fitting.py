@@ -15,9 +15,9 @@ from cellstate.data.text.corpus import TokenFile
 from cellstate.data.text.tokenizer import EOS, Tokenizer
 from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.extras import require
-from cellstate.tasks.text.language_plan import LanguagePlan, Regularization, training_defaults
-from cellstate.tasks.text.language_task import LanguageTask
-from cellstate.tasks.text.reader import AbstractReader, build_network, make_reader
+from cellstate.tasks.text.language.plan import LanguagePlan, Regularization, training_defaults
+from cellstate.tasks.text.language.reader import AbstractReader, build_network, make_reader
+from cellstate.tasks.text.language.task import LanguageTask
 from cellstate.train.config import TrainConfig
 
 FEWEST_TOKENS = 16

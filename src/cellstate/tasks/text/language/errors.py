@@ -8,7 +8,7 @@ import numpy as np
 
 from cellstate.data.text.tokenizer import Tokenizer
 from cellstate.tasks import sections
-from cellstate.tasks.text.language_evaluation import LanguageEvaluation
+from cellstate.tasks.text.language.evaluation import LanguageEvaluation
 
 BANDS = (10, 100, 1_000, 10_000)
 """Ranks by frequency that part the tokens of large vocabularies."""

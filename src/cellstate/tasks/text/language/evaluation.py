@@ -9,11 +9,11 @@ from typing import Any
 import numpy as np
 
 from cellstate.data.text.tokenizer import UNK, Tokenizer
-from cellstate.tasks.text.dynamic import DynamicEvaluation, score_dynamically
-from cellstate.tasks.text.language_fitting import FittedLanguage
-from cellstate.tasks.text.language_plan import FINE
-from cellstate.tasks.text.ngrams import NGrams
-from cellstate.tasks.text.stream_score import NeuralCache, score_stream
+from cellstate.tasks.text.language.dynamic import DynamicEvaluation, score_dynamically
+from cellstate.tasks.text.language.fitting import FittedLanguage
+from cellstate.tasks.text.language.ngrams import NGrams
+from cellstate.tasks.text.language.plan import FINE
+from cellstate.tasks.text.language.stream_score import NeuralCache, score_stream
 
 NAME = "LSTM"
 CACHED, DYNAMIC = "LSTM with neural cache", "LSTM, dynamic evaluation"

@@ -8,8 +8,8 @@ from typing import Any
 
 import numpy as np
 
+from cellstate.tasks.text.language.plan import NONE
 from cellstate.tasks.text.language_model import LanguageModel
-from cellstate.tasks.text.language_plan import NONE
 from cellstate.train import TrainConfig
 
 NOUNS = ("cat", "dog", "house", "river", "king")

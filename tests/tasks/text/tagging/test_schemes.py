@@ -9,8 +9,8 @@ import pytest
 from hypothesis import given
 from hypothesis import strategies as st
 
-from cellstate.tasks.text import schemes
-from cellstate.tasks.text.schemes import Span
+from cellstate.tasks.text.tagging import schemes
+from cellstate.tasks.text.tagging.schemes import Span
 
 TAGS = [f"{prefix}-{kind}" for prefix in "BIES" for kind in "XY"] + ["O"]
 any_tags = st.lists(st.sampled_from(TAGS), max_size=12)

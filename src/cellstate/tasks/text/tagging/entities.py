@@ -11,7 +11,7 @@ from collections.abc import Callable, Sequence
 from dataclasses import dataclass
 from typing import Any
 
-from cellstate.tasks.text.schemes import Span
+from cellstate.tasks.text.tagging.schemes import Span
 
 Found = Sequence[Sequence[Span]]
 
