@@ -341,11 +341,11 @@ void once() {
   expect_finite("dgates_norm", dgates_norm, of_norm * B * 12 * H);
   expect_finite("dcells_norm", dcells_norm, of_norm * B * 2 * H);
 
-  const size_t K = draw(0, 300), M = draw(1, 300), N = draw(1, 150), stride = N + draw(0, 3);
-  auto a = numbers(K * M), b = numbers(K * stride), product = numbers(M * N), sums = numbers(M);
+  const size_t K = draw(0, 300), M = draw(1, 300), N = draw(1, 150), b_stride = N + draw(0, 3);
+  auto a = numbers(K * M), b = numbers(K * b_stride), product = numbers(M * N), sums = numbers(M);
   const Numbers before(product.get(), product.get() + M * N), sums_before(sums.get(), sums.get() + M);
   const size_t middle = draw(0, M);
-  const Accumulate<Real> add{K, M, N, a.get(), b.get(), stride, product.get(), sums.get()};
+  const Accumulate<Real> add{K, M, N, a.get(), b.get(), b_stride, product.get(), sums.get()};
   kernels.accumulate(add, 0, middle);
   kernels.accumulate(add, middle, M);
   for (size_t m = 0; m < M; ++m) {
@@ -354,7 +354,7 @@ void once() {
     expect("sums", sums[m], total, 20 * tolerance);
     for (size_t n = 0; n < N; ++n) {
       double sum = before[m * N + n];
-      for (size_t k = 0; k < K; ++k) sum += double(a[k * M + m]) * b[k * stride + n];
+      for (size_t k = 0; k < K; ++k) sum += double(a[k * M + m]) * b[k * b_stride + n];
       expect("product", product[m * N + n], sum, 20 * tolerance);
     }
   }
