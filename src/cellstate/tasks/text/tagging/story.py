@@ -52,7 +52,7 @@ def _scores(tagger: SequenceTagger, evaluation: Evaluation) -> list[sections.Sec
         *([_kinds_of_errors(found)] if found else []),
         _by_group(tagger, evaluation.inputs, truth, said),
         *([_some_errors(evaluation.inputs, found)] if found else []),
-        _samples(evaluation.inputs, truth, said),
+        *_samples(evaluation.inputs, truth, said),
     ]
 
 
@@ -130,42 +130,54 @@ def _some_errors(words: list[list[str]], found: list[Error]) -> sections.Table:
 
 def _samples(
     words: list[list[str]], truth: list[list[Span]], said: list[list[Span]]
-) -> sections.Table:
-    """Show whole sentences with what was named in them, in brackets."""
+) -> list[sections.Section]:
+    """Show whole sentences with what was named in them, those with errors first."""
     chosen = [
         row
         for row, (sentence, true) in enumerate(zip(words, truth, strict=True))
         if (true or said[row]) and len(sentence) <= LONGEST_SAMPLE
-    ][:SAMPLES]
-    rows = tuple(
-        (
-            _bracketed(words[row], said[row]),
-            "all right" if set(truth[row]) == set(said[row]) else _missing(words[row], truth[row]),
-        )
-        for row in chosen
+    ]
+    wrong = [row for row in chosen if set(truth[row]) != set(said[row])][: SAMPLES // 2]
+    right = [row for row in chosen if set(truth[row]) == set(said[row])][: SAMPLES - len(wrong)]
+    shown = tuple(_passage(words[row], truth[row], said[row]) for row in (*wrong, *right))
+    if not shown:
+        return []
+    note = (
+        "Names are the tagger's. Where one is wrong or missed, the entities that are there stand "
+        "above the sentence. Missed are entities of which no word was named."
     )
-    note = "Brackets and types are the tagger's; where something is wrong, the truth is beside it."
-    return sections.Table("Sentences", ("as tagged", "truth"), rows, note=note)
+    return [sections.Tokens("Sentences", shown, note)]
 
 
-def _bracketed(words: list[str], found: list[Span]) -> str:
-    """Write a sentence with its entities in brackets.
+def _passage(words: list[str], truth: list[Span], said: list[Span]) -> sections.Passage:
+    """Cut a sentence at its entities.
 
     Examples
     --------
-    >>> _bracketed(["of", "colon", "cancer"], [Span("Disease", 1, 3)])
-    'of [colon cancer]Disease'
+    >>> words, cancer = ["of", "colon", "cancer"], Span("Disease", 1, 3)
+    >>> passage = _passage(words, [cancer], [cancer])
+    >>> passage.pieces, passage.labels
+    (('of ', 'colon cancer'), ('', 'Disease'))
     """
-    parts, at = [], 0
-    for kind, start, end in found:
-        parts += words[at:start]
-        parts.append(f"[{' '.join(words[start:end])}]{kind}")
+    marks = [(span, 1.0 if span in truth else -1.0) for span in said]
+    marks += [
+        (true, 0.0)
+        for true in truth
+        if not any(true.start < span.end and span.start < true.end for span in said)
+    ]
+    pieces: list[tuple[str, float, str]] = []
+    at = 0
+    for (kind, start, end), worth in sorted(marks, key=lambda mark: mark[0].start):
+        between = " ".join(["", *words[at:start], ""]) if at else " ".join([*words[:start], ""])
+        pieces.append((between, np.nan, ""))
+        pieces.append((" ".join(words[start:end]), worth, kind or "entity"))
         at = end
-    return " ".join(parts + words[at:])
-
-
-def _missing(words: list[str], true: list[Span]) -> str:
-    return "; ".join(_shown(words, span) for span in true) or "none"
+    pieces.append((" ".join(["", *words[at:]]), np.nan, ""))
+    caption = ""
+    if set(truth) != set(said):
+        caption = "The truth: " + ("; ".join(_shown(words, span) for span in truth) or "none")
+    texts, values, labels = zip(*(piece for piece in pieces if piece[0]), strict=True)
+    return sections.Passage(caption, texts, np.array(values), labels)
 
 
 def _shown(words: list[str], span: Span | None) -> str:
