@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from cellstate.data.text.tokenizer import EOS, KINDS, Tokenizer
-from cellstate.errors import ArgumentTypeError, InputError, did_you_mean, explain
+from cellstate.errors import ArgumentTypeError, InputError, did_you_mean, explain, quoted
 from cellstate.tasks.arguments import (
     check_choice,
     check_config,
@@ -192,7 +192,7 @@ class LanguageModel(AbstractEstimator):
         prompts = [X] if isinstance(X, str) else list(X)
         for place, prompt in enumerate(prompts):
             if not isinstance(prompt, str) or not (prompt or not self.fitted_.is_running):
-                given = f"{prompt!r:.40} at place {place}"
+                given = f"{quoted(prompt)} at place {place}"
                 must = "each prompt must be a text with something to go on from"
                 raise InputError(explain("LanguageModel.predict", must, given, "Leave it out"))
         return [self._generation(prompt, sampling).finish() for prompt in prompts]
