@@ -9,6 +9,7 @@ from benchmarks.harness import surroundings
 from benchmarks.harness.options import Options
 from benchmarks.harness.record import PACKAGES, Recorder
 from cellstate.data import catalogue
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.train import TrainConfig
 
 CASE = "de-en, test_2016_flickr"
@@ -72,12 +73,11 @@ def read(data_dir: Path | None) -> tuple[Pairs, Pairs, Pairs]:
     return parts[0], parts[1], parts[2]
 
 
-def _score(recorder: Recorder, case: str, evaluation: object) -> None:
+def _score(recorder: Recorder, case: str, evaluation: Evaluation) -> None:
     """Record each system's scores, with sacrebleu's signature among the versions."""
-    systems: dict[str, dict[str, float]] = evaluation.rows  # type: ignore[attr-defined]
-    signatures: dict[str, str] = evaluation.signatures  # type: ignore[attr-defined]
-    for system, values in systems.items():
+    for system, values in evaluation.rows.items():
         name = "cellstate" if system == "LSTM" else system
         for metric, value in values.items():
-            versions = f"{surroundings.versions(PACKAGES)}; sacrebleu {signatures[metric]}"
+            signature = evaluation.metrics[metric].signature
+            versions = f"{surroundings.versions(PACKAGES)}; sacrebleu {signature}"
             recorder.add(case, name, metric.lower(), value, versions=versions)

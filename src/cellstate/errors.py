@@ -77,6 +77,19 @@ def explain(where: str, must: str, given: str, do: str) -> str:
     return f"{where}: {must}; got {given}. {do}{end}"
 
 
+def quoted(value: object, most: int = 60) -> str:
+    """Quote what was given, the middle left out where it is long.
+
+    Examples
+    --------
+    >>> quoted("ab"), quoted("a long sentence of many words", 20)
+    ("'ab'", "'a long … many words'")
+    """
+    text = repr(value)
+    half = (most - 3) // 2
+    return text if len(text) <= most else f"{text[:half].rstrip()} … {text[-half:].lstrip()}"
+
+
 def did_you_mean(name: str, choices: Iterable[str]) -> str:
     """Offer the nearest valid choice, or list them all.
 

@@ -58,3 +58,10 @@ def test_it_is_the_same_on_every_machine():
 def test_objects_are_refused():
     with pytest.raises(InputError, match=r"dtype object in 'ids'.*astype\(str\)"):
         fingerprint({"ids": np.array(["a", None])})
+
+
+def test_texts_are_told_apart_by_where_they_end():
+    assert fingerprint({"x": ["ab", "c"]}) == fingerprint({"x": ["ab", "c"]})
+    assert fingerprint({"x": ["ab", "c"]}) != fingerprint({"x": ["a", "bc"]})
+    assert fingerprint({"x": ["a\n", "b"]}) != fingerprint({"x": ["a", "\nb"]})
+    assert fingerprint({"x": ["\ud800"]}) != fingerprint({"x": ["?"]})

@@ -88,10 +88,15 @@ def test_pairs_of_lines(tmp_path: Path) -> None:
     form, path = FORMS["parallel text"], write(tmp_path / "a.de", "eins\n\n")
     assert form.examples([path, path]) == (["eins", ""], ["eins", ""])
     assert form.answers(Shouter(), [path])["prediction"] == ["EINS", ""]
-    with pytest.raises(InputError, match=r"got 1 files\. Name both"):
+    with pytest.raises(InputError, match=r"got 1 file\. Name both"):
         form.examples([path])
 
 
 def test_an_option_of_another_form_is_refused() -> None:
     with pytest.raises(InputError, match="takes no --target; got --target y"):
         FORMS["text"].chosen({"target": "y", "encoding": "utf-8"}, "language")
+
+
+def test_empty_lines_are_no_prompts(tmp_path: Path) -> None:
+    form, path = FORMS["text"], write(tmp_path / "a.txt", "ab\n\ncd\n")
+    assert form.answers(Shouter(), [path]) == {"text": ["ab", "cd"], "prediction": ["AB", "CD"]}

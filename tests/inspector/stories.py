@@ -107,6 +107,17 @@ def climate() -> Story:
                 ),
                 "Numbers are log odds.",
             ),
+            Tokens(
+                "Names in sentences",
+                (
+                    Passage(
+                        "The truth: mild winter (season); Bern (place); Rhine (river)",
+                        ("A ", "mild", " winter in ", "Bern", " on the ", "Rhine", "."),
+                        np.array([np.nan, -1.0, np.nan, 1.0, np.nan, 0.0, np.nan]),
+                        ("", "season", "", "place", "", "river", ""),
+                    ),
+                ),
+            ),
             Facts(
                 "Data and how to reproduce",
                 (
@@ -184,6 +195,7 @@ def hostile(name: str = HOSTILE) -> Story:
             Gates(name, (name, name), {name: np.ones((2, 2))}, two, name),
             Matrix(name, (name,), (name,), np.ones((1, 1)), name, name, name),
             Tokens(name, (Passage(name, (name,), np.ones(1)),), name),
+            Tokens(name, (Passage(name, (name,), np.ones(1), (name,)),), name),
         ),
     )
 

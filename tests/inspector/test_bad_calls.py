@@ -53,6 +53,10 @@ BAD_SECTIONS = {
         sections.Tokens("T", (sections.Passage("", ("a", "b"), np.ones(3)),)),
         "values and pieces must be as many; got 3 and 2",
     ),
+    "names": (
+        sections.Tokens("T", (sections.Passage("", ("a", "b"), np.ones(2), ("x",)),)),
+        "labels and pieces must be as many; got 1 and 2",
+    ),
     "matrix": (
         sections.Matrix("M", ("a",), ("b",), np.ones((2, 2)), "r", "c"),
         r"values must have shape \(1, 1\); got \(2, 2\)",

@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 import hashlib
-from collections.abc import Mapping
+from collections.abc import Mapping, Sequence
 
 import numpy as np
 import numpy.typing as npt
@@ -11,15 +11,16 @@ import numpy.typing as npt
 from cellstate.errors import InputError, explain
 
 
-def fingerprint(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
+def fingerprint(arrays: Mapping[str, npt.NDArray[np.generic] | Sequence[str]]) -> str:
     """Digest named arrays: their names, dtypes, shapes and values.
 
     Neither the order of the names, nor the memory layout, nor the byte order matters.
 
     Parameters
     ----------
-    arrays : mapping of str to ndarray
-        Any shape; numbers, booleans, fixed-width text or ``datetime64``, but no objects.
+    arrays : mapping of str to ndarray or sequence of str
+        Arrays of any shape, of numbers, booleans, fixed-width text or ``datetime64``, but no
+        objects; or texts of any lengths.
 
     Returns
     -------
@@ -44,7 +45,8 @@ def fingerprint(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
     """
     digest = hashlib.sha256()
     for name in sorted(arrays):
-        array = np.asarray(arrays[name], order="C")
+        given = arrays[name]
+        array = np.asarray(given if isinstance(given, np.ndarray) else _letters(given), order="C")
         if array.dtype.hasobject:
             raise InputError(
                 explain(
@@ -60,3 +62,9 @@ def fingerprint(arrays: Mapping[str, npt.NDArray[np.generic]]) -> str:
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(little.reshape(-1).view(np.uint8).data)
     return f"sha256:{digest.hexdigest()}"
+
+
+def _letters(texts: Sequence[str]) -> npt.NDArray[np.uint8]:
+    """Give bytes that are equal only where the texts are, as a fixed width would not be."""
+    joined = "".join(f"{len(text)}:{text}" for text in texts).encode("utf-8", "surrogatepass")
+    return np.frombuffer(joined, np.uint8)

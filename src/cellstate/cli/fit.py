@@ -41,9 +41,13 @@ def estimator_options(estimator: Any) -> tuple[Option, ...]:
 
 
 def fit_options(estimator: Any) -> tuple[Option, ...]:
-    """Describe what `fit` takes besides the data: its keyword-only parameters."""
+    """Describe what `fit` takes besides the data: its keyword-only parameters, data left out."""
     parameters = inspect.signature(estimator.fit).parameters.values()
-    data = [p.name for p in parameters if p.kind is not p.KEYWORD_ONLY]
+    data = [
+        p.name
+        for p in parameters
+        if p.kind is not p.KEYWORD_ONLY or "Sequence" in str(p.annotation)
+    ]
     return options_of(estimator.fit, inspect.getdoc(estimator.fit), skip=data)
 
 

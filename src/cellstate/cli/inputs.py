@@ -128,7 +128,7 @@ def _documents(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:
 
 
 def _continued(estimator: Any, paths: list[Path], encoding: str = "utf-8") -> dict[str, Any]:
-    prompts = _lines(only(paths), encoding)
+    prompts = [line for line in _lines(only(paths), encoding) if line]
     return {"text": prompts, "prediction": estimator.predict(prompts)}
 
 
@@ -176,7 +176,7 @@ def _pairs(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:
         must = (
             "two files are read together: one in the language to translate from, one in the other"
         )
-        given = f"{len(paths)} files"
+        given = f"{len(paths)} file{'' if len(paths) == 1 else 's'}"
         raise InputError(explain("cellstate", must, given, "Name both, for example a.de a.en"))
     return read_parallel(paths[0], paths[1], encoding)
 

@@ -22,10 +22,14 @@ Beam = Annotated[
     int | None, typer.Option(metavar="N", help="Hypotheses that the search keeps; 1 is greedy.")
 ]
 LengthPenalty = Annotated[
-    float, typer.Option(metavar="ALPHA", help="More gives longer translations.  [default: 1]")
+    float,
+    typer.Option(
+        metavar="ALPHA", help="More gives longer translations.  [default: 1]", show_default=False
+    ),
 ]
 CoveragePenalty = Annotated[
-    float, typer.Option(metavar="BETA", help="More leaves less out.  [default: 0]")
+    float,
+    typer.Option(metavar="BETA", help="More leaves less out.  [default: 0]", show_default=False),
 ]
 Batch = Annotated[
     int | None,

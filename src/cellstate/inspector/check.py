@@ -68,6 +68,8 @@ def _check_section(where: str, section: sections.Section) -> None:
         case sections.Tokens():
             for passage in section.passages:
                 _same(place, "values", passage.values, "pieces", passage.pieces)
+                if passage.labels:
+                    _same(place, "labels", passage.labels, "pieces", passage.pieces)
         case _:
             pass
 

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 import math
 import re
+from collections import Counter
 from collections.abc import Sequence
 from dataclasses import dataclass
 from typing import Any
@@ -12,7 +13,7 @@ import numpy as np
 
 from cellstate.inspector.plot import formats, thin
 from cellstate.inspector.plot.axis import Axis, number_axis, time_axis
-from cellstate.tasks.sections import ForecastPanel
+from cellstate.tasks.sections import ForecastPanel, Tokens
 
 PAST_PER_HORIZON = 2.5  # a longer past leaves too little room for the forecast
 SHORTEST_PAST = 24
@@ -202,3 +203,20 @@ def token_shares(values: np.ndarray) -> np.ndarray:
     sizes = np.where(np.isfinite(sizes), sizes, 0.0)
     largest = sizes.max(initial=0.0)
     return sizes / largest if largest > 0 else sizes
+
+
+def label_order(section: Tokens) -> dict[str, int]:
+    """Number the names in a section's passages, the most frequent first."""
+    counts = Counter(label for passage in section.passages for label in passage.labels if label)
+    return {name: place for place, (name, _) in enumerate(counts.most_common())}
+
+
+def naming(value: float) -> str:
+    """Say in a word what became of a name.
+
+    Examples
+    --------
+    >>> naming(1.0), naming(-1.0), naming(0.0)
+    ('right', 'wrong', 'missed')
+    """
+    return "right" if value > 0 else "wrong" if value < 0 else "missed"

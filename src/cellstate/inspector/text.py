@@ -19,6 +19,8 @@ from cellstate.inspector.judgement import (
     gate_names,
     gate_range,
     is_ours,
+    label_order,
+    naming,
     row_shares,
     token_shares,
     unit_order,
@@ -32,6 +34,7 @@ TONES = {"good": ("✓", "green"), "warning": ("!", "dark_orange3")}
 WIDEST = 110
 MOST_ROWS = 40
 MOST_PANELS = 6
+MOST_KEY = 12
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _ASCII = str.maketrans({formats.MINUS: "-", formats.MISSING: "-", "✓": "+", "→": ">", "↓": "v"})
 
@@ -251,8 +254,17 @@ class _Printer:
 
     def tokens(self, section: sections.Tokens) -> None:
         """Each passage in colour, and the strongest words with their numbers, for want of it."""
-        self.key((("speaks for it", STYLES[0]), ("speaks against it", STYLES[1])))
+        names = label_order(section)
+        if names:
+            self.key(
+                (name, STYLES[at % len(STYLES)]) for name, at in list(names.items())[:MOST_KEY]
+            )
+        if any(not passage.labels for passage in section.passages[:MOST_PANELS]):
+            self.key((("speaks for it", STYLES[0]), ("speaks against it", STYLES[1])))
         for passage in section.passages[:MOST_PANELS]:
+            if passage.labels:
+                self.named(passage, names)
+                continue
             values, shares = np.asarray(passage.values, np.float64), token_shares(passage.values)
             self.say(passage.caption, "italic", 2)
             line = Text()
@@ -270,6 +282,21 @@ class _Printer:
             self.say("strongest: " + ", ".join(words) if strongest else "", "dim", 2)
         if len(section.passages) > MOST_PANELS:
             self.say(f"{len(section.passages) - MOST_PANELS:,} more texts are not shown.", "dim", 2)
+
+    def named(self, passage: sections.Passage, names: dict[str, int]) -> None:
+        """A passage with its names in brackets; what is not right is said in words."""
+        self.say(passage.caption, "italic", 2)
+        line = Text()
+        for piece, value, label in zip(passage.pieces, passage.values, passage.labels, strict=True):
+            if not label:
+                line.append_text(self.text(piece))
+                continue
+            state = naming(float(value))
+            told = label if state == "right" else f"{label}, {state}"
+            style = STYLES[names[label] % len(STYLES)]
+            line.append_text(self.text(f"[{piece}]", f"bold {style}"))
+            line.append_text(self.text(f"({told})", style))
+        self.console.print(Padding(line, (0, 0, 1, 2), expand=False))
 
     def canvas(self, height: int) -> characters.Canvas:
         return characters.Canvas(max(10, self.width - 16), height, plain=self.plain)

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from collections.abc import Mapping
 from dataclasses import dataclass, field
 from typing import Any
 
 import numpy as np
 
-from cellstate.tasks.metrics import METRICS
+from cellstate.errors import InputError, did_you_mean, explain
+from cellstate.tasks.metrics import METRICS, Metric
 
 NAME = "LSTM"
 MOST_CLASSES = 30
@@ -27,20 +29,27 @@ class Evaluation:
     protocol : str
         Which rows were scored, by what was learned from which.
     notes : tuple of str
-    truth, answers : np.ndarray
-        (n,) and what the network said: (n, K) probabilities or (n,) numbers.
+    truth, answers : Any
+        What is so and what the network said, row by row, in the form of the job: for classes (n,)
+        numbers or (n, K) bool and (n, K) probabilities, for numbers (n,) of both, for texts lists.
     by_class : dict of str to dict of str to float
-        Class -> precision, recall, F1 and rows of the network's answers; empty where the answers
-        are numbers, or not asked for.
+        Class -> precision, recall, F1 and counts of the network's answers; empty where the answers
+        are no classes, or where it is not asked for.
+    inputs : Any
+        What was answered for, where the report shows some of it.
+    metrics : mapping of str to Metric
+        What each metric of the table is.
     """
 
     rows: dict[str, dict[str, float]]
     decided_by: str
     protocol: str
     notes: tuple[str, ...] = ()
-    truth: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
-    answers: np.ndarray = field(default_factory=lambda: np.empty(0), repr=False, compare=False)
+    truth: Any = field(default=(), repr=False, compare=False)
+    answers: Any = field(default=(), repr=False, compare=False)
     by_class: dict[str, dict[str, float]] = field(default_factory=dict)
+    inputs: Any = field(default=(), repr=False, compare=False)
+    metrics: Mapping[str, Metric] = field(default_factory=lambda: METRICS, repr=False)
 
     @property
     def columns(self) -> tuple[str, ...]:
@@ -48,36 +57,53 @@ class Evaluation:
         return tuple(self.rows[NAME])
 
     def metric(self, name: str, system: str = NAME) -> float:
-        """Look up one value."""
+        """Look up one value.
+
+        Raises
+        ------
+        InputError
+            There is no such metric or system.
+        """
+        for kind, given, known in (("metric", name, self.columns), ("system", system, self.rows)):
+            if given not in known:
+                do = did_you_mean(str(given), known)
+                must = f"the {kind} must be known"
+                raise InputError(explain("Evaluation", must, repr(given), do))
         return self.rows[system][name]
 
     @property
     def winner(self) -> str:
         """The best system; the network, where a baseline is no better."""
-        sign = 1.0 if METRICS[self.decided_by].best == "max" else -1.0
-        rivals = [name for name in self.rows if name == NAME or not _is_ours(name)]
-        return max(rivals, key=lambda name: sign * self.metric(self.decided_by, name))
+        return max(
+            (name for name in self.rows if name == NAME or not _is_ours(name)), key=self._worth
+        )
 
     @property
     def verdict(self) -> str:
         """Say in one sentence who won."""
-        metric, ours = self.decided_by, self.metric(self.decided_by)
-        sign = 1.0 if METRICS[metric].best == "max" else -1.0
-        others = {name: self.metric(metric, name) for name in self.rows if not _is_ours(name)}
-        best = max(others, key=lambda name: sign * others[name])
-        theirs = others[best]
+        metric = self.decided_by
+        best = max((name for name in self.rows if not _is_ours(name)), key=self._worth)
+        ours, theirs = (self._shown(metric, self.metric(metric, name)) for name in (NAME, best))
         if self.winner != NAME:
             return (
-                f"A baseline wins: {best} has {metric} {theirs:.4g}; the {NAME} has {ours:.4g}. "
-                f"Prefer {best} here."
+                f"A baseline wins: {best} has {metric} {theirs}; the {NAME} has {ours}. "
+                f"Prefer {best} here, or give the {NAME} more data or training."
             )
-        if ours == theirs:
-            return f"{NAME} ties with the best baseline, {best}: {metric} {ours:.4g}."
-        return f"{NAME} wins: {metric} {ours:.4g}; the best baseline, {best}, has {theirs:.4g}."
+        if self._worth(best) == self._worth(NAME):
+            return f"{NAME} ties with the best baseline, {best}: {metric} {ours}."
+        return f"{NAME} wins: {metric} {ours}; the best baseline, {best}, has {theirs}."
+
+    def _worth(self, system: str) -> float:
+        """Give what decides, so that more is better."""
+        sign = 1.0 if self.metrics[self.decided_by].best == "max" else -1.0
+        return sign * self.metric(self.decided_by, system)
+
+    def _shown(self, metric: str, value: float) -> str:
+        return _cell(value, self.metrics[metric].form)
 
     def definitions(self) -> dict[str, str]:
         """Define each metric of the table."""
-        return {name: METRICS[name].definition for name in self.columns}
+        return {name: self.metrics[name].definition for name in self.columns}
 
     def as_dict(self) -> dict[str, Any]:
         """Give JSON-ready data; a metric that is not defined is None."""
@@ -99,7 +125,7 @@ class Evaluation:
         table = [["", *self.columns]]
         for system, values in self.rows.items():
             name = system + (" *" if system == self.winner else "")
-            table.append([name, *(_cell(values[column]) for column in self.columns)])
+            table.append([name, *(self._shown(column, values[column]) for column in self.columns)])
         lines = [*_aligned(table), "", self.verdict, self.protocol, *self.notes, ""]
         if self.by_class and len(self.by_class) <= MOST_CLASSES:
             columns = list(next(iter(self.by_class.values())))
@@ -127,5 +153,7 @@ def _aligned(table: list[list[str]]) -> list[str]:
     ]
 
 
-def _cell(value: float) -> str:
-    return "–" if not np.isfinite(value) else f"{value:.4g}"
+def _cell(value: float, form: str = ".4g") -> str:
+    if not np.isfinite(value):
+        return "–"
+    return f"{value:,.0f}" if abs(value) >= 1e4 else format(value, form)

@@ -9,10 +9,23 @@ import numpy as np
 
 @dataclass(frozen=True)
 class Metric:
-    """A definition, and which values are better."""
+    """What a metric is.
+
+    Attributes
+    ----------
+    definition : str
+    best : str
+        "min" or "max": which values are better.
+    form : str
+        How a value is written, as `format` has it.
+    signature : str
+        What names the program and the settings that computed it, where these matter.
+    """
 
     definition: str
-    best: str  # "min" or "max"
+    best: str
+    form: str = ".4g"
+    signature: str = ""
 
 
 METRICS = {

@@ -129,16 +129,23 @@ class Passage:
 
     Values are above 0 where a piece speaks for it, below 0 where it speaks against it, NaN where it
     has no say, as white space has none.
+
+    With `labels`, pieces are named: a value is above 0 where the name is right, below 0 where it is
+    wrong, and 0 where a piece should have been named so and was not.
     """
 
     caption: str
     pieces: tuple[str, ...]  # (N,)
     values: np.ndarray  # (N,)
+    labels: tuple[str, ...] = ()  # (N,), "" for a piece without a name; or none at all
 
 
 @dataclass(frozen=True)
 class Tokens:
-    """Texts whose words are coloured by what they add, each passage on a scale of its own."""
+    """Texts whose words are coloured by what they add, or by what they are named.
+
+    What words add is shown on a scale of each passage's own.
+    """
 
     title: str
     passages: tuple[Passage, ...]

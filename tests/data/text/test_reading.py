@@ -172,3 +172,8 @@ def test_tagged_sentences_are_read(tmp_path) -> None:
         reading.read_conll(write(tmp_path / "c.conll", "Ann O\nsings\n"))
     with pytest.raises(FrameError, match="must hold sentences"):
         reading.read_conll(write(tmp_path / "d.conll", "\n\n-DOCSTART-\n"))
+
+
+def test_a_label_ends_at_any_white_space(tmp_path):
+    path = write(tmp_path / "rows.txt", "good\tA fine day.\nbad  \tRain .\n")
+    assert reading.read_labelled(path) == (["A fine day.", "Rain ."], ["good", "bad"])

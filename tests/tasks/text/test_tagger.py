@@ -118,7 +118,7 @@ def test_validation_sentences_can_be_given() -> None:
 
 def test_tags_that_only_the_held_out_sentences_have_are_survived() -> None:
     tagger = make().fit(*entities(30), valid=([["Then"]], [["B-NEW"]]))
-    assert "NEW" in tagger.evaluate().by_type
+    assert "NEW" in tagger.evaluate().by_class
 
 
 def test_nothing_held_out_leaves_nothing_to_score() -> None:
@@ -144,7 +144,7 @@ def test_an_evaluation_shows_definitions_protocol_types_and_baselines(
     ):
         assert part in text
     told = evaluation.as_dict()
-    assert set(told["types"]) == {"LOC", "PER"}
+    assert set(told["by_class"]) == {"LOC", "PER"}
     assert set(told["systems"]) == {"LSTM", "most frequent tag", "linear model"}
 
 
@@ -219,8 +219,8 @@ def test_sentences_that_cannot_be_used_are_named(X: Any, y: Any, message: str) -
         ({"networks": 0}, r"networks must be a whole number of at least 1; got 0"),
         ({"random_state": -1}, r"random_state must be .* got -1"),
         ({"random_state": 1.5}, r"random_state must be .* got 1.5"),
-        ({"swapped": 1.2}, r"swapped must be a share .* got 1.2"),
-        ({"held_out": 1.0}, r"held_out must be a share .* got 1.0"),
+        ({"swapped": 1.2}, r"swapped must be a number .* got 1.2"),
+        ({"held_out": 1.0}, r"held_out must be a number .* got 1.0"),
         ({"train": 3}, r"train must be a TrainConfig; got int"),
     ],
 )

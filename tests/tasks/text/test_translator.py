@@ -208,14 +208,14 @@ def test_save_and_load_give_equal_translations(translator, vocabulary, tmp_path)
 @pytest.mark.parametrize(
     ("arguments", "message"),
     [
-        ({"size": "tiny"}, "size must be one of 'small', 'medium', 'large'; got 'tiny'"),
+        ({"size": "tiny"}, "size must be 'small', 'medium' or 'large'; got 'tiny'"),
         ({"vocabulary": "bpee"}, "got 'bpee'. Did you mean 'bpe'"),
         (
             {"vocabulary": "bpe", "vocabulary_size": 10},
             "size must be a whole number of at least 260 tokens",
         ),
         ({"attention": "adative"}, "Did you mean 'additive'"),
-        ({"dropout": 1.0}, "dropout must be a number from 0 to 0.99; got 1.0"),
+        ({"dropout": 1.0}, "dropout must be a number of at least 0 and below 1; got 1.0"),
         ({"dropout": "much"}, "dropout must be a number"),
         ({"scheduled_sampling": -0.1}, "scheduled_sampling must be a number from 0 to 1"),
         ({"beam": 0}, "beam must be a whole number of at least 1; got 0"),

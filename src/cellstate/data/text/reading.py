@@ -10,7 +10,7 @@ from pathlib import Path
 from typing import Any
 
 from cellstate.data.text.files import UTF_8, bad, iterate_lines, read_lines, read_text
-from cellstate.errors import FrameError, did_you_mean
+from cellstate.errors import FrameError, did_you_mean, quoted
 
 Label = str | list[str]
 TABLES = {".csv": ",", ".tsv": "\t"}
@@ -102,11 +102,11 @@ def read_labelled(
         return lines, None
     texts, labels = [], []
     for number, line in enumerate(lines, start=1):
-        name, _, rest = line.strip().partition(" ")
-        if not rest.strip():
+        name, *rest = line.split(maxsplit=1)
+        if not rest:
             must = "each line must hold a label, white space and a text"
-            raise bad(file, must, f"{line!r:.60} in line {number:,}", "Complete or remove it")
-        texts.append(rest.strip())
+            raise bad(file, must, f"{quoted(line)} in line {number:,}", "Complete or remove it")
+        texts.append(rest[0].strip())
         labels.append(name)
     return texts, labels
 
@@ -128,12 +128,12 @@ def read_parallel(
     for number, (a, b) in enumerate(zip(first, second, strict=False), start=1):
         if bool(a.strip()) != bool(b.strip()):
             empty, full = (source, b) if b.strip() else (target, a)
-            given = f"an empty line {number:,} in {empty} beside {full!r:.60}"
+            given = f"an empty line {number:,} in {empty} beside {quoted(full)}"
             raise bad(Path(target), must, given, do)
     if len(first) != len(second):
         place = min(len(first), len(second))
         longer, extra = (source, first) if len(first) > len(second) else (target, second)
-        given = f"{len(second):,}: line {place + 1:,}, {extra[place]!r:.60}, is in {longer} alone"
+        given = f"{len(second):,}: line {place + 1:,}, {quoted(extra[place])}, is in {longer} alone"
         raise bad(Path(target), must, given, do)
     return first, second
 

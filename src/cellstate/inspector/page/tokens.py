@@ -1,10 +1,10 @@
-"""Texts whose words are coloured by what they add."""
+"""Texts whose words are coloured by what they add, or by what they are named."""
 
 from __future__ import annotations
 
 import numpy as np
 
-from cellstate.inspector.judgement import token_shares
+from cellstate.inspector.judgement import label_order, naming, token_shares
 from cellstate.inspector.page.frame import Detail
 from cellstate.inspector.page.markup import Markup, element
 from cellstate.inspector.plot import formats
@@ -15,6 +15,10 @@ STRONG = 0.3
 """Share of the strongest piece from which a piece is underlined too."""
 PIECES_PER_COLUMN = 4
 """Pieces of a passage that are drawn for each column that a picture would have."""
+COLOURS = 6
+"""Hues of names; more names share them."""
+MOST_NAMES = 24
+"""Names that the key lists."""
 
 
 def tokens(section: sections.Tokens, detail: Detail) -> Markup:
@@ -22,12 +26,16 @@ def tokens(section: sections.Tokens, detail: Detail) -> Markup:
 
     What speaks for and against differs in hue, which all kinds of colour vision tell apart, in the
     line under the strong ones, solid or dashed, and in the sign of the number that a word shows.
+    Names stand behind what they name: colour repeats them, and is shared where they are many.
     """
-    drawn = [_passage(passage, detail) for passage in section.passages[:MOST_PASSAGES]]
+    passages = section.passages[:MOST_PASSAGES]
+    names = label_order(section)
+    drawn = [_passage(passage, names, detail) for passage in passages]
     left = len(section.passages) - len(drawn)
     return element(
         "div",
-        _key(),
+        _key() if any(not passage.labels for passage in passages) else None,
+        _key_of_names(names) if names else None,
         drawn,
         element("p", f"{left:,} more texts are not shown.", class_="note") if left > 0 else None,
     )
@@ -45,15 +53,28 @@ def _key() -> Markup:
     )
 
 
-def _passage(passage: sections.Passage, detail: Detail) -> Markup:
-    shares = token_shares(passage.values)
-    most = detail.columns * PIECES_PER_COLUMN
-    pieces = [
-        _piece(piece, float(value), float(share))
-        for piece, value, share in zip(
-            passage.pieces[:most], passage.values[:most], shares[:most], strict=True
-        )
+def _key_of_names(names: dict[str, int]) -> Markup:
+    swatches = [
+        element("span", element("span", name, class_=f"token named c{place % COLOURS}"))
+        for name, place in list(names.items())[:MOST_NAMES]
     ]
+    states = [
+        element("span", element("span", "word", class_=f"token named {state}"), f" {state}")
+        for state in ("right", "wrong", "missed")
+    ]
+    return element("p", swatches, states, class_="key")
+
+
+def _passage(passage: sections.Passage, names: dict[str, int], detail: Detail) -> Markup:
+    most = detail.columns * PIECES_PER_COLUMN
+    parts, values = passage.pieces[:most], passage.values[:most]
+    if passage.labels:
+        given = zip(parts, values, passage.labels[:most], strict=True)
+        pieces = [_named(piece, float(value), label, names) for piece, value, label in given]
+    else:
+        shares = token_shares(passage.values)[:most]
+        rows = zip(parts, values, shares, strict=True)
+        pieces = [_piece(piece, float(value), float(share)) for piece, value, share in rows]
     left = len(passage.pieces) - len(pieces)
     rest = f" … and {left:,} more pieces" if left > 0 else None
     caption = element("figcaption", passage.caption) if passage.caption else None
@@ -70,4 +91,15 @@ def _piece(piece: str, value: float, share: float) -> Markup | str:
         class_=f"token {side} strong" if share >= STRONG else f"token {side}",
         style=f"--share:{share * 100:.0f}%",
         title=f"{'+' if value > 0 else ''}{formats.number(value, 2)}",
+    )
+
+
+def _named(piece: str, value: float, label: str, names: dict[str, int]) -> Markup | str:
+    if not label:
+        return piece
+    return element(
+        "span",
+        piece,
+        element("small", label),
+        class_=f"token named c{names[label] % COLOURS} {naming(value)}",
     )

@@ -11,6 +11,7 @@ from cellstate.tasks.arrays.encode import Encoder
 from cellstate.tasks.arrays.plan import Plan
 from cellstate.tasks.arrays.reading import Sequences
 from cellstate.tasks.calibration import softmax
+from cellstate.tasks.weights import fill
 
 ROWS_AT_ONCE = 256
 
@@ -73,21 +74,10 @@ def restored(
     record: dict[str, Any],
 ) -> Fitted:
     """Build what `Fitted.network` describes and fill in weights in the form of `Fitted.tensors`."""
-    import torch
-
     from cellstate import train
 
     plan = Plan(**network["plan"])
     with train.isolated(0):
         model = plan.build().double().eval()
-    prefix = "network."
-    state = {
-        name.removeprefix(prefix): torch.from_numpy(value).double()
-        for name, value in weights.items()
-        if name.startswith(prefix)
-    }
-    try:
-        model.load_state_dict(state)
-    except RuntimeError as problem:  # names or shapes that do not fit the plan
-        raise ValueError(str(problem)) from problem
+    fill(model, weights, "network.")
     return Fitted(plan, encoder, model, record, float(network["temperature"]))

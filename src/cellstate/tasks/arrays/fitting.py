@@ -9,6 +9,7 @@ import numpy as np
 import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.extras import require
+from cellstate.tasks import splitting
 from cellstate.tasks.arrays.encode import Encoder
 from cellstate.tasks.arrays.fitted import Fitted
 from cellstate.tasks.arrays.plan import FEWEST_TO_SPLIT, HELD_OUT, make_plan, training_defaults
@@ -96,10 +97,6 @@ def hold_out(groups: np.ndarray, rng: np.random.Generator) -> np.ndarray:
     >>> bool(hold_out(np.zeros(50), np.random.default_rng(0)).any())
     False
     """
-    held = np.zeros(len(groups), dtype=bool)
     if len(groups) < FEWEST_TO_SPLIT:
-        return held
-    for group in np.unique(groups):
-        rows = np.flatnonzero(groups == group)
-        held[rng.permutation(rows)[: int(HELD_OUT * len(rows))]] = True
-    return held
+        return np.zeros(len(groups), dtype=bool)
+    return splitting.hold_out(groups, HELD_OUT, rng)

@@ -5,7 +5,7 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellstate.errors import InputError, did_you_mean, explain
+from cellstate.tasks.arguments import check_choice
 
 SIZES = {"small": (64, 64, 1), "medium": (128, 128, 1), "large": (192, 192, 2)}
 """Width of the front, units and layers of the LSTM."""
@@ -72,10 +72,7 @@ def make_plan(where: str, *, size: str, inputs: int, outputs: int, steps: int) -
     >>> make_plan("doctest", size="small", inputs=2, outputs=3, steps=320).stride
     10
     """
-    if size not in SIZES:
-        must = "size must be 'small', 'medium' or 'large'"
-        raise InputError(explain(where, must, repr(size), did_you_mean(str(size), SIZES)))
-    width, hidden, layers = SIZES[size]
+    width, hidden, layers = SIZES[check_choice(where, "size", size, SIZES)]
     stride = max(1, round(steps / SEGMENTS))
     window = max(SHORTEST_WINDOW, 2 * stride + 1)
     places = min(PLACES, steps)

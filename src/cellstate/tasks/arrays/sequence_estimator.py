@@ -7,8 +7,9 @@ from typing import TYPE_CHECKING, Any, Literal, Self
 
 import numpy as np
 
-from cellstate.errors import ArgumentTypeError, InputError, NotFittedError, ShapeError, explain
+from cellstate.errors import InputError, NotFittedError, ShapeError, explain
 from cellstate.extras import require
+from cellstate.tasks.arguments import check_config
 from cellstate.tasks.arrays import reading
 from cellstate.tasks.arrays.encode import Encoder
 from cellstate.tasks.arrays.fitted import Fitted, restored
@@ -144,10 +145,7 @@ class AbstractSequenceEstimator(AbstractEstimator, BaseEstimator):
 
     def _settings(self) -> Settings:
         where = type(self).__name__
-        if self.train is not None and not isinstance(self.train, TrainConfig):
-            must, do = "train must be a TrainConfig", "For example train=TrainConfig(epochs=30)"
-            raise ArgumentTypeError(explain(where, must, type(self.train).__name__, do))
-        return Settings(where, self.size, self._seed(), self.train or TrainConfig())
+        return Settings(where, self.size, self._seed(), check_config(where, self.train))
 
     def _seed(self) -> int:
         given = self.random_state

@@ -6,34 +6,28 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.tasks import sections
-from cellstate.tasks.evaluation import NAME, Evaluation
-from cellstate.tasks.metrics import METRICS
+from cellstate.tasks import chapters, sections
+from cellstate.tasks.arrays.plan import Plan
+from cellstate.tasks.evaluation import Evaluation
 
 if TYPE_CHECKING:
     from cellstate.tasks.arrays.sequence_estimator import AbstractSequenceEstimator
 
 BINS = 31
-MOST_CLASSES = 30
-"""Classes beyond which a confusion matrix is no longer read."""
 
 
 def tell(estimator: AbstractSequenceEstimator, evaluation: Evaluation) -> sections.Story:
     """Tell how the fit went: verdict, table, confusion or residuals, losses, facts."""
     data, record = estimator.fitted_.record["data"], estimator.fitted_.record
     is_classifier = evaluation.answers.ndim == 2
-    won = evaluation.winner == NAME
     shown: list[sections.Section] = [
-        sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
-        _table(evaluation),
+        chapters.verdict(evaluation),
+        chapters.comparison(evaluation),
         *(_confusion(estimator, evaluation) if is_classifier else [_residuals(evaluation)]),
-        _losses(record),
-        *(
-            sections.Text("During training", event["message"], tone="warning")
-            for event in record["events"]
-        ),
+        chapters.losses(record, unit="loss of a row"),
+        *chapters.warnings(record),
         _data(data),
-        _reproduction(estimator),
+        chapters.reproduction(estimator, record, ("Network", _network(estimator.fitted_.plan))),
     ]
     kind = "Classes" if is_classifier else "Numbers"
     return sections.Story(
@@ -43,25 +37,9 @@ def tell(estimator: AbstractSequenceEstimator, evaluation: Evaluation) -> sectio
     )
 
 
-def _table(evaluation: Evaluation) -> sections.Table:
-    definitions = " ".join(f"{name}: {text}." for name, text in evaluation.definitions().items())
-    return sections.Table(
-        "Against the baselines",
-        ("system", *evaluation.columns),
-        tuple((name, *values.values()) for name, values in evaluation.rows.items()),
-        best={name: METRICS[name].best for name in evaluation.columns},
-        note=" ".join((*evaluation.notes, definitions)),
-    )
-
-
 def _confusion(estimator: Any, evaluation: Evaluation) -> list[sections.Section]:
-    names = tuple(str(name) for name in estimator.classes_)
-    if len(names) > MOST_CLASSES:
-        return []
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, (evaluation.truth, evaluation.answers.argmax(1)), 1)
-    title = "Which class was taken for which"
-    return [sections.Matrix(title, names, names, counts, "true class", "named class")]
+    names = [str(name) for name in estimator.classes_]
+    return chapters.confusion(names, evaluation.truth, evaluation.answers.argmax(1), "class")
 
 
 def _residuals(evaluation: Evaluation) -> sections.Histogram:
@@ -69,23 +47,6 @@ def _residuals(evaluation: Evaluation) -> sections.Histogram:
     counts, edges = np.histogram(errors, BINS)
     note = f"Mean {errors.mean():.3g}."
     return sections.Histogram("Residuals", edges, counts, "truth − answer", note)
-
-
-def _losses(record: dict[str, Any]) -> sections.Lines:
-    history = record["history"]
-    curves = {
-        name: np.array([np.nan if row[key] is None else row[key] for row in history])
-        for name, key in (("training", "train_loss"), ("validation", "valid_loss"))
-    }
-    return sections.Lines(
-        "Loss",
-        np.array([row["step"] for row in history], dtype=np.float64),
-        {name: values for name, values in curves.items() if np.isfinite(values).any()},
-        x_label="step",
-        y_label="loss of a row",
-        marks=((float(record["best_step"]), "kept"),),
-        note=f"Trained in {record['seconds']:.1f} s.",
-    )
 
 
 def _data(data: dict[str, Any]) -> sections.Facts:
@@ -100,21 +61,11 @@ def _data(data: dict[str, Any]) -> sections.Facts:
     return sections.Facts("Data", rows)
 
 
-def _reproduction(estimator: AbstractSequenceEstimator) -> sections.Facts:
-    plan, record = estimator.fitted_.plan, estimator.fitted_.record
-    network = (
+def _network(plan: Plan) -> str:
+    return (
         f"segments of {plan.window} steps every {plan.stride}, {plan.width} channels; "
         f"{plan.layers} × {plan.hidden} units in both directions"
     )
-    rows = (
-        ("Estimator", repr(estimator)),
-        ("Network", network),
-        ("Parameters", f"{record['parameters']:,}"),
-        ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}"),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
-    )
-    return sections.Facts("To reproduce", rows)
 
 
 def _steps(data: dict[str, Any]) -> str:

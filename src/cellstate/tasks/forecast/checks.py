@@ -9,6 +9,7 @@ import numpy as np
 from cellstate.data.columns import Columns
 from cellstate.data.panel import Panel
 from cellstate.errors import FrameError, InputError, did_you_mean, explain
+from cellstate.tasks.arguments import check_whole
 from cellstate.tasks.forecast.plan import SIZES
 from cellstate.train.config import TrainConfig
 
@@ -29,7 +30,7 @@ def check_arguments(forecaster: Forecaster) -> None:
     if forecaster.context is not None:
         check_whole("Forecaster", "context", forecaster.context)
     if forecaster.random_state is not None:
-        check_whole("Forecaster", "random_state", forecaster.random_state, at_least=0)
+        check_whole("Forecaster", "random_state", forecaster.random_state, least=0)
     for name, choices in CHOICES.items():
         value = getattr(forecaster, name)
         if value not in choices:
@@ -119,14 +120,6 @@ def _kind_of_ids(panel: Panel) -> str:
     if panel.origin.id_column is None:
         return "no id column"
     return "ids of text" if isinstance(panel.ids[0], str) else "ids that are integers"
-
-
-def check_whole(where: str, name: str, value: Any, *, at_least: int = 1) -> None:
-    """Raise `InputError` unless `value` is a whole number of at least `at_least`."""
-    whole = isinstance(value, (int, np.integer)) and not isinstance(value, bool)
-    if not whole or value < at_least:
-        must = f"{name} must be a whole number of at least {at_least}"
-        raise InputError(explain(where, must, repr(value), f"Give for example {name}={24}"))
 
 
 def _check_levels(levels: Any) -> None:

@@ -13,6 +13,7 @@ from cellstate.data.frames import to_panel
 from cellstate.data.future import future_values
 from cellstate.data.panel import Panel
 from cellstate.errors import InputError, explain
+from cellstate.tasks.arguments import check_whole
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.forecast import saved
 from cellstate.tasks.forecast.answers import answer_frame
@@ -21,7 +22,6 @@ from cellstate.tasks.forecast.checks import (
     check_ids,
     check_panel,
     check_values,
-    check_whole,
 )
 from cellstate.tasks.forecast.evaluation import Evaluation, evaluate, held_cutoffs
 from cellstate.tasks.forecast.fitted import Fitted

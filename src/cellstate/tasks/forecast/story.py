@@ -8,7 +8,7 @@ import numpy as np
 
 from cellstate.errors import InputError
 from cellstate.extras import require
-from cellstate.tasks import sections
+from cellstate.tasks import chapters, sections
 from cellstate.tasks.forecast import metrics
 from cellstate.tasks.forecast.answers import NAME
 from cellstate.tasks.forecast.direct import deviation, encode
@@ -45,12 +45,9 @@ def tell(forecaster: Forecaster, frame: Any = None) -> sections.Story:
         protocol, gates = evaluation.protocol, _gates(fitted, rolled)
     shown: list[sections.Section] = [
         *scores,
-        _losses(fitted),
+        chapters.losses(fitted.record, unit="loss of a normalised window", note=_of_first(fitted)),
         *gates,
-        *(
-            sections.Text("During training", event["message"], tone="warning")
-            for event in fitted.record["events"]
-        ),
+        *chapters.warnings(fitted.record),
         _data(forecaster),
         _reproduction(forecaster),
     ]
@@ -159,26 +156,6 @@ def _residuals(fitted: Fitted, rolled: Rolled) -> sections.Histogram:
     return sections.Histogram("Residuals", edges, counts, label, note)
 
 
-def _losses(fitted: Fitted) -> sections.Lines:
-    history = fitted.record["history"]
-    steps = np.array([row["step"] for row in history], dtype=np.float64)
-    curves = {
-        "training": np.array([row["train_loss"] for row in history]),
-        "validation": np.array(
-            [np.nan if row["valid_loss"] is None else row["valid_loss"] for row in history]
-        ),
-    }
-    return sections.Lines(
-        "Loss",
-        steps,
-        {name: values for name, values in curves.items() if np.isfinite(values).any()},
-        x_label="step",
-        y_label="loss of a normalised window",
-        marks=((float(fitted.record["best_step"]), "kept"),),
-        note=f"Trained in {fitted.record['seconds']:.1f} s{_of_first(fitted)}.",
-    )
-
-
 def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
     """Run one window through the layer with its trace on."""
     torch = require("torch", extra="train")
@@ -231,7 +208,7 @@ def _gates(fitted: Fitted, rolled: Rolled) -> list[sections.Section]:
 
 def _of_first(fitted: Fitted) -> str:
     count = fitted.plan.members
-    return f"; shown is the first of {count} networks" if count > 1 else ""
+    return f"Shown is the first of {count} networks." if count > 1 else ""
 
 
 def _last_layer(trace: Any) -> dict[str, np.ndarray]:
@@ -270,12 +247,4 @@ def _reproduction(forecaster: Forecaster) -> sections.Facts:
         f"{count}{plan.layers} × {plan.width} units, reads {plan.context} periods in segments of "
         f"{plan.segment}, season {plan.season}{', logarithm' if plan.log else ''}"
     )
-    rows = (
-        ("Estimator", repr(forecaster)),
-        ("Network", network),
-        ("Parameters", f"{record['parameters']:,}"),
-        ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}"),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
-    )
-    return sections.Facts("To reproduce", rows)
+    return chapters.reproduction(forecaster, record, ("Network", network))

@@ -7,8 +7,15 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
 
-from cellstate.errors import ArgumentTypeError, InputError, did_you_mean, explain
+from cellstate.errors import InputError, did_you_mean, explain
 from cellstate.extras import require
+from cellstate.tasks.arguments import (
+    check_choice,
+    check_config,
+    check_seed,
+    check_together,
+    check_whole,
+)
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.classification import plan as plans
@@ -209,11 +216,8 @@ class TextClassifier(AbstractEstimator):
         """
         where = "TextClassifier.evaluate"
         fitted = self._fitted("evaluate")
+        check_together(where, X, y, "the rows that fit left out")
         if X is None or y is None:
-            if X is not None or y is not None:
-                must = "X and y must be given together"
-                do = "Give both, or neither for the rows that fit left out"
-                raise InputError(explain(where, must, "one of them alone", do))
             return self.held_.evaluation(fitted, self.labels_, self.baseline_)
         texts = read_texts(where, X)
         targets = self.labels_.targets(where, read_labels(where, y, len(texts)))
@@ -273,18 +277,10 @@ class TextClassifier(AbstractEstimator):
 
     def _settings(self, *, is_given_more: bool) -> Settings:
         where = "TextClassifier"
-        if self.train is not None and not isinstance(self.train, TrainConfig):
-            must, do = "train must be a TrainConfig", "For example train=TrainConfig(epochs=5)"
-            raise ArgumentTypeError(explain(where, must, type(self.train).__name__, do))
-        if self.tokenizer not in TOKENIZERS:
-            must = f"tokenizer must be one of {', '.join(TOKENIZERS)}"
-            do = did_you_mean(str(self.tokenizer), TOKENIZERS)
-            raise InputError(explain(where, must, repr(self.tokenizer), do))
-        _whole(where, "networks", self.networks, 1)
+        check_choice(where, "tokenizer", self.tokenizer, TOKENIZERS)
+        check_whole(where, "networks", self.networks)
         if self.longest is not None:
-            _whole(where, "longest", self.longest, 1)
-        if self.random_state is not None:
-            _whole(where, "random_state", self.random_state, 0)
+            check_whole(where, "longest", self.longest)
         if self.pretrain not in (True, False, None):
             must, do = "pretrain must be True, False or None", "Leave it out to let fit decide"
             raise InputError(explain(where, must, repr(self.pretrain), do))
@@ -295,8 +291,8 @@ class TextClassifier(AbstractEstimator):
             longest=self.longest,
             networks=self.networks,
             is_pretrained=is_given_more if self.pretrain is None else self.pretrain,
-            seed=int(self.random_state or 0),
-            config=self.train or TrainConfig(),
+            seed=check_seed(where, self.random_state),
+            config=check_config(where, self.train),
         )
 
     def _is_fitted(self) -> bool:
@@ -323,12 +319,6 @@ class TextClassifier(AbstractEstimator):
             manifest.network, tokenizer, longest, self.baseline_, tensors, manifest.record
         )
         self.held_ = Held.from_parts(manifest.decoding["held"], tensors)
-
-
-def _whole(where: str, name: str, value: Any, least: int) -> None:
-    if isinstance(value, bool) or not isinstance(value, (int, np.integer)) or value < least:
-        must = f"{name} must be a whole number of at least {least}"
-        raise InputError(explain(where, must, repr(value), f"Give {least} or more"))
 
 
 def _held_out(groups: np.ndarray, settings: Settings) -> np.ndarray:

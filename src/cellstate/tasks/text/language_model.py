@@ -8,12 +8,20 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from cellstate.data.text.tokenizer import EOS, KINDS, Tokenizer
-from cellstate.errors import ArgumentTypeError, InputError, did_you_mean, explain
+from cellstate.errors import ArgumentTypeError, InputError, did_you_mean, explain, quoted
+from cellstate.tasks.arguments import (
+    check_choice,
+    check_config,
+    check_number,
+    check_seed,
+    check_whole,
+)
 from cellstate.tasks.estimator import AbstractEstimator
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.language import fitting
 from cellstate.tasks.text.language.continuation import Continuation
 from cellstate.tasks.text.language.dynamic import DynamicEvaluation
-from cellstate.tasks.text.language.evaluation import LanguageEvaluation, evaluate_language
+from cellstate.tasks.text.language.evaluation import evaluate_language
 from cellstate.tasks.text.language.fitting import FittedLanguage
 from cellstate.tasks.text.language.generate import Allowed, Generation, read_prompt
 from cellstate.tasks.text.language.plan import (
@@ -135,9 +143,7 @@ class LanguageModel(AbstractEstimator):
         """
         where = "LanguageModel.fit"
         seed, config = self._check(where)
-        if isinstance(held_out, bool) or not 0 <= held_out < 1:
-            must, do = "held_out must be a share of at least 0 and below 1", "For example 0.05"
-            raise InputError(explain(where, must, repr(held_out), do))
+        check_number(where, "held_out", held_out, most=1.0, is_open=True)
         tokenizer = fitting.learn_tokens(where, X, kind=self.tokenizer, size=self.vocabulary)
         corpus = fitting.read_corpus(where, X, tokenizer)
         plan = make_plan(
@@ -186,7 +192,7 @@ class LanguageModel(AbstractEstimator):
         prompts = [X] if isinstance(X, str) else list(X)
         for place, prompt in enumerate(prompts):
             if not isinstance(prompt, str) or not (prompt or not self.fitted_.is_running):
-                given = f"{prompt!r:.40} at place {place}"
+                given = f"{quoted(prompt)} at place {place}"
                 must = "each prompt must be a text with something to go on from"
                 raise InputError(explain("LanguageModel.predict", must, given, "Leave it out"))
         return [self._generation(prompt, sampling).finish() for prompt in prompts]
@@ -249,9 +255,7 @@ class LanguageModel(AbstractEstimator):
                 do = did_you_mean(name, names)
                 raise InputError(explain("LanguageModel.stream", must, repr(name), do))
         chosen = replace(sampling or Sampling(), **settings)
-        if isinstance(seed, bool) or not isinstance(seed, int | np.integer) or seed < 0:
-            must, do = "seed must be a whole number of at least 0", "For example seed=0"
-            raise InputError(explain("LanguageModel.stream", must, repr(seed), do))
+        check_whole("LanguageModel.stream", "seed", seed, least=0)
         return self._generation(prompt, chosen, int(seed), state, allowed, unknown)
 
     def evaluate(
@@ -260,7 +264,7 @@ class LanguageModel(AbstractEstimator):
         *,
         cache: NeuralCache | None = None,
         dynamic: DynamicEvaluation | None = None,
-    ) -> LanguageEvaluation:
+    ) -> Evaluation:
         """Score a text as one stream, beside counts of short sequences.
 
         Parameters
@@ -274,7 +278,7 @@ class LanguageModel(AbstractEstimator):
 
         Returns
         -------
-        LanguageEvaluation
+        Evaluation
             Shows itself as a table with definitions, protocol and winner.
         """
         self._require_fitted("evaluate")
@@ -334,25 +338,15 @@ class LanguageModel(AbstractEstimator):
         return Generation(self.fitted_, start, sampling, seed, allowed)
 
     def _check(self, where: str) -> tuple[int, TrainConfig]:
-        if self.tokenizer not in KINDS:
-            must = f"tokenizer must be one of {', '.join(map(repr, KINDS))}"
-            do = did_you_mean(str(self.tokenizer), KINDS)
-            raise InputError(explain(where, must, repr(self.tokenizer), do))
-        for name, value, kind in (
-            ("train", self.train, TrainConfig),
-            ("regularization", self.regularization, Regularization),
-        ):
-            if value is not None and not isinstance(value, kind):
-                must = f"{name} must be a {kind.__name__} or None"
-                do = f"For example {name}={kind.__name__}()"
-                raise ArgumentTypeError(explain(where, must, type(value).__name__, do))
-        for name, value, least in (("context", self.context, 1), ("random_state",
-                                   self.random_state, 0)):  # fmt: skip
-            is_whole = isinstance(value, int | np.integer) and not isinstance(value, bool)
-            if value is not None and not (is_whole and value >= least):
-                must = f"{name} must be a whole number of at least {least}, or None"
-                raise InputError(explain(where, must, repr(value), f"Give {least} or more"))
-        return int(self.random_state or 0), self.train or TrainConfig()
+        check_choice(where, "tokenizer", self.tokenizer, KINDS)
+        if not isinstance(self.regularization, Regularization | None):
+            must = "regularization must be a Regularization or None"
+            given = type(self.regularization).__name__
+            do = "For example regularization=Regularization()"
+            raise ArgumentTypeError(explain(where, must, given, do))
+        if self.context is not None:
+            check_whole(where, "context", self.context)
+        return check_seed(where, self.random_state), check_config(where, self.train)
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "fitted_")

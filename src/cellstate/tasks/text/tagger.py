@@ -9,10 +9,18 @@ import numpy as np
 
 from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.extras import require
+from cellstate.tasks.arguments import (
+    check_config,
+    check_number,
+    check_seed,
+    check_together,
+    check_whole,
+)
 from cellstate.tasks.estimator import AbstractEstimator
+from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.text.tagging import reading, schemes
 from cellstate.tasks.text.tagging.baselines import Baselines
-from cellstate.tasks.text.tagging.evaluation import NAME, Evaluation, compared
+from cellstate.tasks.text.tagging.evaluation import compared
 from cellstate.tasks.text.tagging.fitted import Fitted, restored
 from cellstate.tasks.text.tagging.fitting import Rows, Settings, fit_networks, replace_empty, split
 from cellstate.tasks.text.tagging.plan import width_of
@@ -128,12 +136,13 @@ class SequenceTagger(AbstractEstimator):
         """
         where = "SequenceTagger.fit"
         settings = self._settings(where)
+        share = check_number(where, "held_out", self.held_out, most=1.0, is_open=True)
         rows = Rows(*reading.read_pairs(where, X, y))
         scheme = reading.read_scheme(where, self.scheme, rows.tags)
         _check_tags_differ(where, rows.tags, scheme)
         rng = np.random.default_rng(settings.seed)
         if valid is None:
-            learn, held = split(replace_empty(rows), self._share(where, "held_out"), rng)
+            learn, held = split(replace_empty(rows), share, rng)
             if scheme != "none" and not any(map(schemes.spans, learn.tags)):
                 learn, held = rows, Rows([], [])  # the only entities were held out
         else:
@@ -209,11 +218,7 @@ class SequenceTagger(AbstractEstimator):
         """
         where = "SequenceTagger.evaluate"
         self._require_fitted("evaluate")
-        if (X is None) != (y is None):
-            must = "X and y must be given together"
-            do = "Give both, or neither for the sentences that fit held out"
-            given = "X alone" if y is None else "y alone"
-            raise InputError(explain(where, must, given, do))
+        check_together(where, X, y, "the sentences that fit held out")
         data, notes = self.fitted_.record["data"], []
         learned = data["sentences"] - data["held_out"]
         if X is None:
@@ -275,23 +280,14 @@ class SequenceTagger(AbstractEstimator):
 
     def _settings(self, where: str) -> Settings:
         width = width_of(where, self.size)
-        if self.train is not None and not isinstance(self.train, TrainConfig):
-            must, do = "train must be a TrainConfig", "For example train=TrainConfig(epochs=30)"
-            raise ArgumentTypeError(explain(where, must, type(self.train).__name__, do))
         networks = width.networks if self.networks is None else self.networks
-        _check_whole(where, "networks", networks, at_least=1)
-        seed = 0 if self.random_state is None else self.random_state
-        _check_whole(where, "random_state", seed, at_least=0)
-        swapped = self._share(where, "swapped")
-        return Settings(width, int(networks), swapped, int(seed), self.train or TrainConfig())
-
-    def _share(self, where: str, name: str) -> float:
-        given = getattr(self, name)
-        is_number = isinstance(given, int | float | np.number) and not isinstance(given, bool)
-        if not is_number or not 0.0 <= given <= 1.0 or (name == "held_out" and given == 1.0):
-            must, do = f"{name} must be a share of at least 0 and below 1", "Give for example 0.1"
-            raise InputError(explain(where, must, repr(given), do))
-        return float(given)
+        return Settings(
+            width,
+            check_whole(where, "networks", networks),
+            check_number(where, "swapped", self.swapped, most=1.0),
+            check_seed(where, self.random_state),
+            check_config(where, self.train),
+        )
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "fitted_")
@@ -355,11 +351,3 @@ def _check_tags_differ(where: str, tags: list[list[str]], scheme: str) -> None:
         must = "there must be at least two different tags"
         given = f"{next(iter(different))!r} everywhere"
         raise InputError(explain(where, must, given, "Tag some words with what is to be found"))
-
-
-def _check_whole(where: str, name: str, given: Any, *, at_least: int) -> None:
-    is_whole = isinstance(given, int | np.integer) and not isinstance(given, bool)
-    if not is_whole or given < at_least:
-        must = f"{name} must be a whole number of at least {at_least}"
-        do = f"Give for example {name}={max(1, at_least)}"
-        raise InputError(explain(where, must, repr(given), do))

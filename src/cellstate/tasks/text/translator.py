@@ -10,9 +10,18 @@ import numpy as np
 from cellstate.data.text.tokenizer import Tokenizer
 from cellstate.errors import InputError, explain
 from cellstate.extras import require
+from cellstate.tasks.arguments import (
+    check_choice,
+    check_config,
+    check_number,
+    check_seed,
+    check_together,
+    check_whole,
+)
 from cellstate.tasks.estimator import AbstractEstimator
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.translation import plan as plans
-from cellstate.tasks.text.translation.evaluation import Evaluation, compare
+from cellstate.tasks.text.translation.evaluation import compare
 from cellstate.tasks.text.translation.fitted import Alignment, FittedTranslation, Search
 from cellstate.tasks.text.translation.fitting import Settings, fit_network, hold_out
 from cellstate.tasks.text.translation.lexicon import learn_lexicon
@@ -202,11 +211,7 @@ class Translator(AbstractEstimator):
         """
         self._require_fitted("evaluate")
         where = "Translator.evaluate"
-        if (X is None) != (y is None):
-            must = "X and y must be given together"
-            do = "Give both, or neither for the pairs that fit set aside"
-            given = "X alone" if y is None else "y alone"
-            raise InputError(explain(where, must, given, do))
+        check_together(where, X, y, "the pairs that fit set aside")
         notes = [f"Beam {self.beam}, length penalty 1; the references are as they were given."]
         if X is None or y is None:
             pairs = self.kept_
@@ -233,14 +238,12 @@ class Translator(AbstractEstimator):
 
     def _settings(self) -> Settings:
         where = type(self).__name__
-        plans.check_choice(where, "size", self.size, tuple(plans.SIZES))
-        plans.check_choice(where, "vocabulary", self.vocabulary, plans.VOCABULARIES)
-        plans.check_choice(where, "attention", self.attention, plans.ATTENTIONS)
-        plans.check_share(where, "dropout", self.dropout, most=0.99)
-        plans.check_share(where, "scheduled_sampling", self.scheduled_sampling, most=1.0)
-        plans.check_count(where, "beam", self.beam)
-        seed = 0 if self.random_state is None else self.random_state
-        plans.check_count(where, "random_state", seed, least=0)
+        check_choice(where, "size", self.size, plans.SIZES)
+        check_choice(where, "vocabulary", self.vocabulary, plans.VOCABULARIES)
+        check_choice(where, "attention", self.attention, plans.ATTENTIONS)
+        check_number(where, "dropout", self.dropout, most=1.0, is_open=True)
+        check_number(where, "scheduled_sampling", self.scheduled_sampling, most=1.0)
+        check_whole(where, "beam", self.beam)
         return Settings(
             where=where,
             size=self.size,
@@ -251,8 +254,8 @@ class Translator(AbstractEstimator):
             input_feeding=bool(self.input_feeding),
             dropout=float(self.dropout),
             sampled=float(self.scheduled_sampling),
-            seed=int(seed),
-            config=self.train or TrainConfig(),
+            seed=check_seed(where, self.random_state),
+            config=check_config(where, self.train),
         )
 
     def _search(
@@ -264,9 +267,9 @@ class Translator(AbstractEstimator):
     ) -> Search:
         where = f"Translator.{method}"
         width = self.beam if beam is None else beam
-        plans.check_count(where, "beam", width)
-        plans.check_share(where, "length_penalty", length_penalty, most=10.0)
-        plans.check_share(where, "coverage_penalty", coverage_penalty, most=10.0)
+        check_whole(where, "beam", width)
+        check_number(where, "length_penalty", length_penalty, most=10.0)
+        check_number(where, "coverage_penalty", coverage_penalty, most=10.0)
         return Search(int(width), float(length_penalty), float(coverage_penalty))
 
     def _read(self, method: str, X: Any) -> list[str]:

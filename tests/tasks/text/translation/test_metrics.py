@@ -1,6 +1,6 @@
 import pytest
 
-from cellstate.tasks.text.translation.evaluation import Evaluation, compare
+from cellstate.tasks.text.translation.evaluation import compare
 from cellstate.tasks.text.translation.metrics import score, sentence_bleu
 
 TRUTH = ["The small dog sees a red ball.", "An old man likes the house."]
@@ -41,8 +41,9 @@ def test_a_tie_goes_to_the_network():
 
 
 def test_an_evaluation_as_data_has_definitions_and_signatures():
-    found: Evaluation = compare(TRUTH, TRUTH, TRUTH, {}, protocol="Protocol: two.", notes=["N."])
+    found = compare(TRUTH, TRUTH, TRUTH, {}, protocol="Protocol: two.", notes=["N."])
     document = found.as_dict()
-    assert set(document["definitions"]) == set(document["signatures"]) == {"BLEU", "chrF"}
+    assert set(document["definitions"]) == {"BLEU", "chrF"}
+    assert "case:mixed" in found.metrics["BLEU"].signature
     assert document["notes"][0] == "N."
     assert any("nrefs:1" in note for note in document["notes"])

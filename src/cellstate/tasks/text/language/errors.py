@@ -8,16 +8,16 @@ import numpy as np
 
 from cellstate.data.text.tokenizer import Tokenizer
 from cellstate.tasks import sections
-from cellstate.tasks.text.language.evaluation import LanguageEvaluation
+from cellstate.tasks.evaluation import Evaluation
 
 BANDS = (10, 100, 1_000, 10_000)
 """Ranks by frequency that part the tokens of large vocabularies."""
 LONGEST = 8
 
 
-def by_sort(tokenizer: Tokenizer, evaluation: LanguageEvaluation) -> sections.Table:
+def by_sort(tokenizer: Tokenizer, evaluation: Evaluation) -> sections.Table:
     """Give the loss by sort of character, or by how frequent a token is."""
-    tokens = evaluation.tokens
+    tokens = evaluation.truth
     if tokenizer.kind == "char":
         sorts = np.array([_sort(tokenizer.vocabulary[t]) for t in tokens[1:]])
         starts = np.array([_sort(tokenizer.vocabulary[t]) for t in tokens[:-1]]) != "letter"
@@ -34,12 +34,12 @@ def by_sort(tokenizer: Tokenizer, evaluation: LanguageEvaluation) -> sections.Ta
         order.append(f"rank above {edges[-1]:,}")
         names = np.array(order)[np.searchsorted(BANDS, rank[tokens[1:]], side="right")]
         title = "Loss by frequency of the token"
-    return _grouped(title, "sort", names, order, evaluation.log_p)
+    return _grouped(title, "sort", names, order, evaluation.answers)
 
 
-def by_length(tokenizer: Tokenizer, evaluation: LanguageEvaluation) -> sections.Table:
+def by_length(tokenizer: Tokenizer, evaluation: Evaluation) -> sections.Table:
     """Give the loss by how far a word has got, or by the length of a token."""
-    tokens = evaluation.tokens
+    tokens = evaluation.truth
     if tokenizer.kind == "char":
         inside = np.array([_sort(tokenizer.vocabulary[t]) == "letter" for t in tokens])
         # Counts up along each word and begins again behind it.
@@ -53,7 +53,7 @@ def by_length(tokenizer: Tokenizer, evaluation: LanguageEvaluation) -> sections.
         names = np.array([_upto(len(tokenizer.vocabulary[t])) for t in tokens[1:]])
         title, column = "Loss by length of the token", "characters"
         order = [_upto(n) for n in range(1, LONGEST + 1)]
-    return _grouped(title, column, names, order, evaluation.log_p)
+    return _grouped(title, column, names, order, evaluation.answers)
 
 
 def _upto(length: int) -> str:

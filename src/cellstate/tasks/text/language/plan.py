@@ -5,7 +5,8 @@ from __future__ import annotations
 from dataclasses import asdict, dataclass, replace
 from typing import TYPE_CHECKING, Any
 
-from cellstate.errors import InputError, did_you_mean, explain
+from cellstate.errors import InputError, explain
+from cellstate.tasks.arguments import check_choice, check_whole
 
 if TYPE_CHECKING:
     import numpy as np
@@ -159,17 +160,11 @@ def make_plan(
     """
     where = "LanguageModel"
     sizes = FINE_SIZES if kind in FINE else COARSE_SIZES
-    if size not in sizes:
-        must = "size must be 'small', 'medium' or 'large'"
-        raise InputError(explain(where, must, repr(size), did_you_mean(str(size), sizes)))
-    softmaxes = ("auto", "full", "adaptive")
-    if softmax not in softmaxes:
-        must = "softmax must be 'auto', 'full' or 'adaptive'"
-        raise InputError(explain(where, must, repr(softmax), did_you_mean(str(softmax), softmaxes)))
+    check_choice(where, "size", size, sizes)
+    check_choice(where, "softmax", softmax, ("auto", "full", "adaptive"))
     for name, value in (("hidden", hidden), ("layers", layers)):
-        if value is not None and (isinstance(value, bool) or int(value) != value or value < 1):
-            must = f"{name} must be a whole number of at least 1, or None"
-            raise InputError(explain(where, must, repr(value), "Leave it out to let size decide"))
+        if value is not None:
+            check_whole(where, name, value)
     embedding, units, stacked = sizes[size]
     cutoffs: tuple[int, ...] = ()
     if softmax == "adaptive" or (softmax == "auto" and vocabulary >= LARGE and not tie):

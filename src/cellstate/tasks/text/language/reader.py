@@ -9,6 +9,7 @@ import numpy as np
 
 from cellstate import network, runtime
 from cellstate.tasks.text.language.plan import LanguagePlan
+from cellstate.tasks.weights import fill
 
 if TYPE_CHECKING:
     from cellstate.nn.language import LanguageNetwork
@@ -130,19 +131,13 @@ def build_network(plan: LanguagePlan, tensors: dict[str, np.ndarray]) -> Any:
     ValueError
         The weights do not fit the plan.
     """
-    import torch
-
     from cellstate.extras import require
     from cellstate.train import isolated
 
     require("torch", extra="train")
     with isolated(0):
         model = plan.build()
-    weights = {name: torch.from_numpy(np.array(value)) for name, value in tensors.items()}
-    try:
-        model.load_state_dict(weights)
-    except RuntimeError as problem:  # names or shapes that do not fit
-        raise ValueError(str(problem)) from problem
+    fill(model, tensors)
     return model.eval()
 
 

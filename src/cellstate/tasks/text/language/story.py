@@ -6,9 +6,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.tasks import sections
+from cellstate.tasks import chapters, sections
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.language.errors import by_length, by_sort
-from cellstate.tasks.text.language.evaluation import DEFINITIONS, NAME, LanguageEvaluation
 from cellstate.tasks.text.language.fitting import FittedLanguage
 
 if TYPE_CHECKING:
@@ -24,7 +24,7 @@ BLOCKS = 60
 GATE_STEPS = 60
 
 
-def tell(model: LanguageModel, evaluation: LanguageEvaluation | None) -> sections.Story:
+def tell(model: LanguageModel, evaluation: Evaluation | None) -> sections.Story:
     """Tell how the fit went: verdict, table, losses, samples, errors, gates, facts."""
     fitted = model.fitted_
     data, record = fitted.record["data"], fitted.record
@@ -34,17 +34,12 @@ def tell(model: LanguageModel, evaluation: LanguageEvaluation | None) -> section
         shown.append(sections.Text("Verdict", body, tone="warning"))
         protocol = ""
     else:
-        won = evaluation.winner.startswith(NAME)
-        shown += [
-            sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
-            _table(evaluation),
-        ]
+        shown += [chapters.verdict(evaluation), chapters.comparison(evaluation)]
         protocol = evaluation.protocol
-    shown.append(_losses(record))
+    note = "The training loss is with dropout."
     shown += [
-        sections.Text("During training", event["message"], tone="warning")
-        for event in record["events"]
-        if event["kind"] != "averaging"
+        chapters.losses(record, unit="nats per token", note=note),
+        *chapters.warnings(record),
     ]
     shown += _samples(model)
     if evaluation is not None:
@@ -60,34 +55,6 @@ def tell(model: LanguageModel, evaluation: LanguageEvaluation | None) -> section
         title=f"Language, in {what}",
         summary=f"{data['tokens']:,} tokens, {data['vocabulary']:,} different. {protocol}".strip(),
         sections=tuple(shown),
-    )
-
-
-def _table(evaluation: LanguageEvaluation) -> sections.Table:
-    definitions = " ".join(f"{name}: {text}." for name, text in DEFINITIONS.items())
-    return sections.Table(
-        "Against the baselines",
-        ("system", *evaluation.columns),
-        tuple((name, *values.values()) for name, values in evaluation.rows.items()),
-        best=dict.fromkeys(evaluation.columns, "min"),
-        note=" ".join((*evaluation.notes, definitions)),
-    )
-
-
-def _losses(record: dict[str, Any]) -> sections.Lines:
-    history = record["history"]
-    curves = {
-        name: np.array([np.nan if row[key] is None else row[key] for row in history])
-        for name, key in (("training", "train_loss"), ("validation", "valid_loss"))
-    }
-    return sections.Lines(
-        "Loss",
-        np.array([row["step"] for row in history], dtype=np.float64),
-        {name: values for name, values in curves.items() if np.isfinite(values).any()},
-        x_label="step",
-        y_label="nats per token",
-        marks=((float(record["best_step"]), "kept"),),
-        note=f"Trained in {record['seconds']:.1f} s. The training loss is with dropout.",
     )
 
 
@@ -109,8 +76,8 @@ def _samples(model: LanguageModel) -> list[sections.Section]:
     ]
 
 
-def _along(evaluation: LanguageEvaluation) -> sections.Lines:
-    nats = -evaluation.log_p
+def _along(evaluation: Evaluation) -> sections.Lines:
+    nats = -evaluation.answers
     blocks = np.array_split(nats, min(BLOCKS, len(nats)))
     ends = np.cumsum([len(block) for block in blocks])
     return sections.Lines(
@@ -163,14 +130,10 @@ def _reproduction(model: LanguageModel) -> sections.Facts:
         + (", tied weights" if plan.tie else "")
         + (f", adaptive softmax at {plan.cutoffs}" if plan.cutoffs else "")
     )
-    rows = (
-        ("Estimator", repr(model)),
+    return chapters.reproduction(
+        model,
+        record,
         ("Network", network),
         ("Regularisation", ", ".join(f"{n} {v}" for n, v in given.items() if v) or "none"),
         ("Batches", f"{record['streams']} streams of {record['context']} tokens"),
-        ("Parameters", f"{record['parameters']:,}"),
-        ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}"),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
     )
-    return sections.Facts("To reproduce", rows)

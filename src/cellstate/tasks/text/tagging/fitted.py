@@ -12,6 +12,7 @@ from cellstate.tasks.text.tagging.batches import batch_of, forms_of
 from cellstate.tasks.text.tagging.plan import Plan
 from cellstate.tasks.text.tagging.schemes import Span, spans
 from cellstate.tasks.text.tagging.word_forms import FormEncoder
+from cellstate.tasks.weights import fill
 
 ROWS_AT_ONCE = 64
 SENTENCES_AT_ONCE = 1024
@@ -125,8 +126,6 @@ def restored(
     has_spans: bool,
 ) -> Fitted:
     """Build what `Fitted.network` describes and fill in weights in the form of `Fitted.tensors`."""
-    import torch
-
     from cellstate import train
 
     plan = Plan(**network["plan"])
@@ -134,16 +133,7 @@ def restored(
     for number in range(int(network["networks"])):
         with train.isolated(0):
             model = plan.build(tags, has_spans=has_spans).double().eval()
-        prefix = f"network.{number}."
-        state = {
-            name.removeprefix(prefix): torch.from_numpy(np.array(value)).double()
-            for name, value in weights.items()
-            if name.startswith(prefix)
-        }
-        try:
-            model.load_state_dict(state)
-        except RuntimeError as problem:  # names or shapes that do not fit the plan
-            raise ValueError(str(problem)) from problem
+        fill(model, weights, f"network.{number}.")
         networks.append(model)
     if not networks:
         raise ValueError("no network")

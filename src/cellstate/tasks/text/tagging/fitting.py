@@ -11,6 +11,7 @@ import numpy as np
 import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.extras import require
+from cellstate.tasks.splitting import hold_out
 from cellstate.tasks.text.tagging import schemes
 from cellstate.tasks.text.tagging.fitted import Fitted
 from cellstate.tasks.text.tagging.plan import (
@@ -68,9 +69,8 @@ def split(rows: Rows, share: float, rng: np.random.Generator) -> tuple[Rows, Row
     """
     if len(rows) < FEWEST_TO_SPLIT or share == 0.0:
         return rows, Rows([], [])
-    order = rng.permutation(len(rows))
-    count = max(1, round(share * len(rows)))
-    return rows.take(np.sort(order[count:])), rows.take(np.sort(order[:count]))
+    held = hold_out(np.zeros(len(rows)), share, rng)
+    return rows.take(np.flatnonzero(~held)), rows.take(np.flatnonzero(held))
 
 
 def fit_networks(learn: Rows, held: Rows, scheme: str, settings: Settings) -> Fitted:
@@ -163,7 +163,7 @@ def _facts(learn: Rows, held: Rows) -> dict[str, Any]:
     words = [word for rows in (learn, held) for sentence in rows.words for word in sentence]
     tags = [tag for rows in (learn, held) for labels in rows.tags for tag in labels]
     lengths = [len(sentence) for rows in (learn, held) for sentence in rows.words]
-    arrays = {"words": _digestible(words), "tags": _digestible(tags), "lengths": np.array(lengths)}
+    arrays = {"words": words, "tags": tags, "lengths": np.array(lengths)}
     return {
         "fingerprint": fingerprint(arrays),
         "sentences": len(learn) + len(held),
@@ -172,9 +172,3 @@ def _facts(learn: Rows, held: Rows) -> dict[str, Any]:
         "different_words": len(set(words)),
         "longest": max(lengths),
     }
-
-
-def _digestible(texts: list[str]) -> np.ndarray:
-    """Give bytes that are equal only where the texts are; text of fixed width would be padded."""
-    joined = "".join(f"{len(text)}:{text}" for text in texts).encode("utf-8", "surrogatepass")
-    return np.frombuffer(joined, np.uint8)

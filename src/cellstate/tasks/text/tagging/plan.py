@@ -6,7 +6,7 @@ from collections.abc import Sequence
 from dataclasses import asdict, dataclass
 from typing import Any
 
-from cellstate.errors import InputError, did_you_mean, explain
+from cellstate.tasks.arguments import check_choice
 
 
 @dataclass(frozen=True)
@@ -84,10 +84,7 @@ def width_of(where: str, size: Any) -> Width:
     >>> width_of("doctest", "medium").hidden
     128
     """
-    if size not in SIZES:
-        must = "size must be 'small', 'medium' or 'large'"
-        raise InputError(explain(where, must, repr(size), did_you_mean(str(size), SIZES)))
-    return SIZES[size]
+    return SIZES[check_choice(where, "size", size, SIZES)]
 
 
 def make_plan(width: Width, sizes: dict[str, int], tags: int) -> Plan:

@@ -7,9 +7,10 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.tasks import sections
+from cellstate.tasks import chapters, sections
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.tagging.entities import ERRORS, Error, errors, recalls
-from cellstate.tasks.text.tagging.evaluation import NAME, Evaluation, entities_of
+from cellstate.tasks.text.tagging.evaluation import entities_of
 from cellstate.tasks.text.tagging.schemes import Span
 
 if TYPE_CHECKING:
@@ -29,10 +30,7 @@ def tell(tagger: SequenceTagger, evaluation: Evaluation | None) -> sections.Stor
     shown = [] if evaluation is None else _scores(tagger, evaluation)
     shown += [
         _losses(tagger, record),
-        *(
-            sections.Text("During training", event["message"], tone="warning")
-            for event in record["events"]
-        ),
+        *chapters.warnings(record),
         _data(tagger, data),
         _reproduction(tagger),
     ]
@@ -43,40 +41,24 @@ def tell(tagger: SequenceTagger, evaluation: Evaluation | None) -> sections.Stor
 
 
 def _scores(tagger: SequenceTagger, evaluation: Evaluation) -> list[sections.Section]:
-    won = evaluation.winner == NAME
-    verdict = sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning")
-    shown = [verdict, _table(evaluation)]
+    shown = [chapters.verdict(evaluation), chapters.comparison(evaluation)]
     if tagger.scheme_ == "none":
         return [*shown, *_confusion(evaluation), _samples_of_words(evaluation)]
-    truth, said = entities_of(evaluation.truth), entities_of(evaluation.said)
+    truth, said = entities_of(evaluation.truth), entities_of(evaluation.answers)
     found = errors(truth, said)
     return [
         *shown,
         _types(evaluation),
         *([_kinds_of_errors(found)] if found else []),
-        _by_group(tagger, evaluation.words, truth, said),
-        *([_some_errors(evaluation.words, found)] if found else []),
-        _samples(evaluation.words, truth, said),
+        _by_group(tagger, evaluation.inputs, truth, said),
+        *([_some_errors(evaluation.inputs, found)] if found else []),
+        *_samples(evaluation.inputs, truth, said),
     ]
-
-
-def _table(evaluation: Evaluation) -> sections.Table:
-    definitions = " ".join(f"{name}: {text}." for name, text in evaluation.definitions().items())
-    return sections.Table(
-        "Against the baselines",
-        ("system", *evaluation.columns),
-        tuple((name, *values.values()) for name, values in evaluation.rows.items()),
-        best=dict.fromkeys(evaluation.columns, "max"),
-        note=" ".join((*evaluation.notes, definitions)),
-    )
 
 
 def _types(evaluation: Evaluation) -> sections.Table:
     columns = ("type", "F1", "precision", "recall", "true", "named")
-    rows = tuple(
-        (kind or "entity", c.f1, c.precision, c.recall, c.true, c.named)
-        for kind, c in evaluation.by_type.items()
-    )
+    rows = tuple((kind, *values.values()) for kind, values in evaluation.by_class.items())
     return sections.Table("By type", columns, rows)
 
 
@@ -148,42 +130,54 @@ def _some_errors(words: list[list[str]], found: list[Error]) -> sections.Table:
 
 def _samples(
     words: list[list[str]], truth: list[list[Span]], said: list[list[Span]]
-) -> sections.Table:
-    """Show whole sentences with what was named in them, in brackets."""
+) -> list[sections.Section]:
+    """Show whole sentences with what was named in them, those with errors first."""
     chosen = [
         row
         for row, (sentence, true) in enumerate(zip(words, truth, strict=True))
         if (true or said[row]) and len(sentence) <= LONGEST_SAMPLE
-    ][:SAMPLES]
-    rows = tuple(
-        (
-            _bracketed(words[row], said[row]),
-            "all right" if set(truth[row]) == set(said[row]) else _missing(words[row], truth[row]),
-        )
-        for row in chosen
+    ]
+    wrong = [row for row in chosen if set(truth[row]) != set(said[row])][: SAMPLES // 2]
+    right = [row for row in chosen if set(truth[row]) == set(said[row])][: SAMPLES - len(wrong)]
+    shown = tuple(_passage(words[row], truth[row], said[row]) for row in (*wrong, *right))
+    if not shown:
+        return []
+    note = (
+        "Names are the tagger's. Where one is wrong or missed, the entities that are there stand "
+        "above the sentence. Missed are entities of which no word was named."
     )
-    note = "Brackets and types are the tagger's; where something is wrong, the truth is beside it."
-    return sections.Table("Sentences", ("as tagged", "truth"), rows, note=note)
+    return [sections.Tokens("Sentences", shown, note)]
 
 
-def _bracketed(words: list[str], found: list[Span]) -> str:
-    """Write a sentence with its entities in brackets.
+def _passage(words: list[str], truth: list[Span], said: list[Span]) -> sections.Passage:
+    """Cut a sentence at its entities.
 
     Examples
     --------
-    >>> _bracketed(["of", "colon", "cancer"], [Span("Disease", 1, 3)])
-    'of [colon cancer]Disease'
+    >>> words, cancer = ["of", "colon", "cancer"], Span("Disease", 1, 3)
+    >>> passage = _passage(words, [cancer], [cancer])
+    >>> passage.pieces, passage.labels
+    (('of ', 'colon cancer'), ('', 'Disease'))
     """
-    parts, at = [], 0
-    for kind, start, end in found:
-        parts += words[at:start]
-        parts.append(f"[{' '.join(words[start:end])}]{kind}")
+    marks = [(span, 1.0 if span in truth else -1.0) for span in said]
+    marks += [
+        (true, 0.0)
+        for true in truth
+        if not any(true.start < span.end and span.start < true.end for span in said)
+    ]
+    pieces: list[tuple[str, float, str]] = []
+    at = 0
+    for (kind, start, end), worth in sorted(marks, key=lambda mark: mark[0].start):
+        between = " ".join(["", *words[at:start], ""]) if at else " ".join([*words[:start], ""])
+        pieces.append((between, np.nan, ""))
+        pieces.append((" ".join(words[start:end]), worth, kind or "entity"))
         at = end
-    return " ".join(parts + words[at:])
-
-
-def _missing(words: list[str], true: list[Span]) -> str:
-    return "; ".join(_shown(words, span) for span in true) or "none"
+    pieces.append((" ".join(["", *words[at:]]), np.nan, ""))
+    caption = ""
+    if set(truth) != set(said):
+        caption = "The truth: " + ("; ".join(_shown(words, span) for span in truth) or "none")
+    texts, values, labels = zip(*(piece for piece in pieces if piece[0]), strict=True)
+    return sections.Passage(caption, texts, np.array(values), labels)
 
 
 def _shown(words: list[str], span: Span | None) -> str:
@@ -196,23 +190,21 @@ def _shown(words: list[str], span: Span | None) -> str:
 def _confusion(evaluation: Evaluation) -> list[sections.Section]:
     pairs = [
         pair
-        for rows in zip(evaluation.truth, evaluation.said, strict=True)
+        for rows in zip(evaluation.truth, evaluation.answers, strict=True)
         for pair in zip(*rows, strict=True)
     ]
-    names = tuple(sorted({tag for pair in pairs for tag in pair}))
-    if not 1 < len(names) <= MOST_TAGS:
-        return []
+    names = sorted({tag for pair in pairs for tag in pair})
     numbers = {name: number for number, name in enumerate(names)}
-    counts = np.zeros((len(names), len(names)), dtype=np.int64)
-    np.add.at(counts, tuple(np.array([[numbers[t] for t in pair] for pair in pairs]).T), 1)
-    title = "Which tag was taken for which"
-    return [sections.Matrix(title, names, names, counts, "true tag", "named tag")]
+    truth, named = np.array([[numbers[tag] for tag in pair] for pair in pairs]).T
+    return chapters.confusion(names, truth, named, "tag")
 
 
 def _samples_of_words(evaluation: Evaluation) -> sections.Table:
     """Show the words whose tags are most often wrong."""
     wrong: Counter[tuple[str, str, str]] = Counter()
-    for words, true, said in zip(evaluation.words, evaluation.truth, evaluation.said, strict=True):
+    for words, true, said in zip(
+        evaluation.inputs, evaluation.truth, evaluation.answers, strict=True
+    ):
         wrong.update(
             (word.lower(), one, other)
             for word, one, other in zip(words, true, said, strict=True)
@@ -223,24 +215,16 @@ def _samples_of_words(evaluation: Evaluation) -> sections.Table:
 
 
 def _losses(tagger: SequenceTagger, record: dict[str, Any]) -> sections.Lines:
-    history = record["history"]
     is_plain = tagger.scheme_ == "none"
     wrong = "share of wrong words held out" if is_plain else "1 − F1 of sentences held out"
-    curves = {
-        name: np.array([np.nan if row[key] is None else row[key] for row in history])
-        for name, key in (("loss, nats a sentence", "train_loss"), (wrong, "valid_loss"))
-    }
     count = len(record["networks"])
-    return sections.Lines(
-        "Training",
-        np.array([row["step"] for row in history], dtype=np.float64),
-        {name: values for name, values in curves.items() if np.isfinite(values).any()},
-        x_label="step",
-        y_label="loss, and share of errors",
+    return chapters.losses(
+        record,
+        title="Training",
+        unit="loss, and share of errors",
+        names=("loss, nats a sentence", wrong),
         log_y=True,
-        marks=((float(record["best_step"]), "kept"),),
-        note=f"Trained in {record['seconds']:.1f} s"
-        + (f", {count} networks, of which this is the first." if count > 1 else "."),
+        note=f"Of {count} networks this is the first." if count > 1 else "",
     )
 
 
@@ -269,13 +253,10 @@ def _reproduction(tagger: SequenceTagger) -> sections.Facts:
         f"words {plan.word_width}, characters 2 × {plan.char_hidden}, n-grams {plan.gram_width}; "
         f"{plan.layers} × {plan.hidden} units in both directions; conditional random field"
     )
-    rows = (
-        ("Estimator", repr(tagger)),
+    count = len(record["networks"])
+    return chapters.reproduction(
+        tagger,
+        record | {"parameters": count * record["parameters"]},
         ("Network", network),
-        ("Networks that answer together", str(len(record["networks"]))),
-        ("Parameters of each", f"{record['parameters']:,}"),
-        ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}"),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
+        ("Networks that answer together", str(count)),
     )
-    return sections.Facts("To reproduce", rows)

@@ -11,6 +11,7 @@ import cellstate
 from cellstate.artifact import fingerprint
 from cellstate.data.text.tokenizer import Tokenizer
 from cellstate.extras import require
+from cellstate.tasks import splitting
 from cellstate.tasks.text.translation import plan as plans
 from cellstate.tasks.text.translation.fitted import FittedTranslation
 from cellstate.tasks.text.translation.plan import Plan
@@ -50,9 +51,8 @@ def hold_out(texts: Texts, rng: np.random.Generator) -> tuple[Texts, Texts]:
     count = len(texts[0])
     if count < plans.FEWEST_TO_SPLIT:
         return texts, ([], [])
-    order = rng.permutation(count)
-    held = np.zeros(count, dtype=bool)
-    held[order[: min(plans.MOST_HELD_OUT, int(plans.HELD_OUT * count))]] = True
+    share = min(plans.HELD_OUT, plans.MOST_HELD_OUT / count)
+    held = splitting.hold_out(np.zeros(count), share, rng)
     learn, chosen = (
         tuple([text for text, is_in in zip(side, mask, strict=True) if is_in] for side in texts)
         for mask in (~held, held)
@@ -105,7 +105,7 @@ def fit_network(learn: Texts, held: Texts, settings: Settings) -> FittedTranslat
     tokens = [sum(map(len, side)) for side in pairs]
     longest = [max(map(len, side)) for side in pairs]
     record["data"] = {
-        "fingerprint": fingerprint({"X": _bytes(learn[0]), "y": _bytes(learn[1])}),
+        "fingerprint": fingerprint({"X": learn[0], "y": learn[1]}),
         "pairs": len(pairs[0]),
         "held_out": len(held[0]),
         "tokens": tokens,
@@ -132,7 +132,3 @@ def learn_tokenizers(learn: Texts, settings: Settings) -> tuple[Tokenizer, Token
         both = tokenizer([*learn[0], *learn[1]])
         return both, both
     return tokenizer(learn[0]), tokenizer(learn[1])
-
-
-def _bytes(texts: list[str]) -> np.ndarray:
-    return np.frombuffer("\n".join(texts).encode(), dtype=np.uint8)

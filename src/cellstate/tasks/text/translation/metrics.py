@@ -6,6 +6,7 @@ from collections.abc import Sequence
 from dataclasses import dataclass
 
 from cellstate.extras import require
+from cellstate.tasks.metrics import Metric
 
 
 @dataclass(frozen=True)
@@ -24,10 +25,18 @@ class Scores:
     signatures: dict[str, str]
 
 
-DEFINITIONS = {
-    "BLEU": "geometric mean of the precisions of 1- to 4-grams of words over the whole text, "
-    "times a penalty for brevity, 0 … 100 (Papineni et al. 2002)",
-    "chrF": "F-score of 1- to 6-grams of characters, recall weighing twice, 0 … 100 (Popović 2015)",
+METRICS = {
+    "BLEU": Metric(
+        "geometric mean of the precisions of 1- to 4-grams of words over the whole text, times a "
+        "penalty for brevity, 0 … 100 (Papineni et al. 2002)",
+        "max",
+        ".1f",
+    ),
+    "chrF": Metric(
+        "F-score of 1- to 6-grams of characters, recall weighing twice, 0 … 100 (Popović 2015)",
+        "max",
+        ".1f",
+    ),
 }
 
 

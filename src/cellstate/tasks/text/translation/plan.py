@@ -3,10 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
-from numbers import Integral, Real
 from typing import Any
-
-from cellstate.errors import InputError, did_you_mean, explain
 
 SIZES = {"small": (256, 256, 1, 2), "medium": (256, 512, 1, 2), "large": (512, 1024, 2, 2)}
 """Features of a token, units of a layer, layers of encoder and decoder."""
@@ -54,46 +51,6 @@ class Plan:
 
         sizes: dict[str, Any] = asdict(self)
         return TranslationNetwork(sizes.pop("source_tokens"), sizes.pop("target_tokens"), **sizes)
-
-
-def check_choice(where: str, name: str, given: Any, choices: tuple[str, ...]) -> None:
-    """Refuse what is not among the choices.
-
-    Raises
-    ------
-    InputError
-        It is not.
-    """
-    if given not in choices:
-        must = f"{name} must be one of {', '.join(map(repr, choices))}"
-        raise InputError(explain(where, must, repr(given), did_you_mean(str(given), choices)))
-
-
-def check_count(where: str, name: str, given: Any, *, least: int = 1) -> None:
-    """Refuse what is no whole number of at least `least`.
-
-    Raises
-    ------
-    InputError
-        It is not.
-    """
-    if isinstance(given, bool) or not isinstance(given, Integral) or int(given) < least:
-        must = f"{name} must be a whole number of at least {least}"
-        raise InputError(explain(where, must, repr(given), f"Give for example {name}={least + 4}"))
-
-
-def check_share(where: str, name: str, given: Any, *, most: float) -> None:
-    """Refuse what is no number from 0 to `most`.
-
-    Raises
-    ------
-    InputError
-        It is not.
-    """
-    if isinstance(given, bool) or not isinstance(given, Real) or not 0 <= float(given) <= most:
-        must = f"{name} must be a number from 0 to {most:g}"
-        do = f"Give for example {name}={0.3 * most:.1g}"
-        raise InputError(explain(where, must, repr(given), do))
 
 
 def pieces_for(characters: int) -> int:

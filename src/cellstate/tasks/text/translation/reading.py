@@ -5,7 +5,7 @@ from __future__ import annotations
 from collections.abc import Iterable
 from typing import Any
 
-from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain
+from cellstate.errors import ArgumentTypeError, InputError, ShapeError, explain, quoted
 
 
 def read_sentences(where: str, name: str, given: Any) -> list[str]:
@@ -29,7 +29,7 @@ def read_sentences(where: str, name: str, given: Any) -> list[str]:
     rows: list[Any] = list(given)
     for number, row in enumerate(rows):
         if not isinstance(row, str):
-            what = f"{type(row).__name__} {row!r:.40} in row {number}"
+            what = f"{type(row).__name__} {quoted(row)} in row {number}"
             do = "Decode bytes, and replace missing values by ''"
             raise ArgumentTypeError(explain(where, must, what, do))
     return [str(row) for row in rows]
@@ -51,7 +51,7 @@ def read_pairs(where: str, X: Any, y: Any) -> tuple[list[str], list[str]]:
         name, longer = ("X", sources) if len(sources) > len(targets) else ("y", targets)
         must = "X and y must have the same number of sentences, line by line translations"
         given = (
-            f"{len(sources)} and {len(targets)}: row {place}, {longer[place]!r:.60}, "
+            f"{len(sources)} and {len(targets)}: row {place}, {quoted(longer[place])}, "
             f"is in {name} alone"
         )
         raise ShapeError(explain(where, must, given, "Align them before training"))

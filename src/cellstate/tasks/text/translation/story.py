@@ -7,9 +7,9 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.tasks import sections
+from cellstate.tasks import chapters, sections
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.translation import words
-from cellstate.tasks.text.translation.evaluation import NAME, Evaluation
 from cellstate.tasks.text.translation.metrics import score, sentence_bleu
 
 if TYPE_CHECKING:
@@ -23,24 +23,24 @@ LENGTHS = (5, 10, 15, 20, 30)
 FEWEST_OF_A_LENGTH = 5
 READABLE = range(4, 19)
 """Tokens of a sentence whose alignment is shown."""
+SMOOTHED = (
+    "In training labels are smoothed and features dropped, so that its loss stays above that of "
+    "validation for long."
+)
 
 
 def tell(translator: Translator, evaluation: Evaluation) -> sections.Story:
     """Tell how the fit went: verdict, table, samples, alignments, lengths, losses, facts."""
     record = translator.fitted_.record
-    won = evaluation.winner == NAME
-    bleu = np.array(sentence_bleu(evaluation.translations, evaluation.references))
+    bleu = np.array(sentence_bleu(evaluation.answers, evaluation.truth))
     shown: list[sections.Section] = [
-        sections.Text("Verdict", evaluation.verdict, tone="good" if won else "warning"),
-        _table(evaluation),
+        chapters.verdict(evaluation),
+        chapters.comparison(evaluation),
         _samples(evaluation, bleu),
         *_pictures(translator, evaluation, bleu),
         *_lengths(evaluation),
-        _losses(record),
-        *(
-            sections.Text("During training", event["message"], tone="warning")
-            for event in record["events"]
-        ),
+        chapters.losses(record, unit="nats for each token", note=SMOOTHED),
+        *chapters.warnings(record),
         _data(record["data"]),
         _reproduction(translator),
     ]
@@ -49,17 +49,6 @@ def tell(translator: Translator, evaluation: Evaluation) -> sections.Story:
         title="Translation",
         summary=f"Learned from {data['pairs']:,} pairs of sentences. {evaluation.protocol}",
         sections=tuple(shown),
-    )
-
-
-def _table(evaluation: Evaluation) -> sections.Table:
-    definitions = " ".join(f"{name}: {text}." for name, text in evaluation.definitions().items())
-    return sections.Table(
-        "Against the baselines",
-        ("system", *evaluation.columns),
-        tuple((name, *values.values()) for name, values in evaluation.rows.items()),
-        best=dict.fromkeys(evaluation.columns, "max"),
-        note=" ".join((*evaluation.notes, *evaluation.signature_notes(), definitions)),
     )
 
 
@@ -77,7 +66,7 @@ def _samples(evaluation: Evaluation, bleu: np.ndarray) -> sections.Table:
         for place in map(int, places):
             if place not in seen:
                 seen.add(place)
-                texts = (evaluation.sources, evaluation.references, evaluation.translations)
+                texts = (evaluation.inputs, evaluation.truth, evaluation.answers)
                 rows.append((name, *(side[place] for side in texts), float(bleu[place])))
     return sections.Table(
         "Samples",
@@ -95,7 +84,7 @@ def _pictures(
     order = np.argsort(-bleu, kind="stable")
     for start in (0, len(order) // 2):
         for place in order[start : start + 20]:
-            (alignment,) = translator.alignments([evaluation.sources[int(place)]])
+            (alignment,) = translator.alignments([evaluation.inputs[int(place)]])
             sizes = (len(alignment.source), len(alignment.target))
             if any(size not in READABLE for size in sizes):
                 continue
@@ -117,16 +106,14 @@ def _pictures(
 
 def _lengths(evaluation: Evaluation) -> list[sections.Section]:
     """Score sentences by their length in words."""
-    sizes = np.array([len(words.split(source)) for source in evaluation.sources])
+    sizes = np.array([len(words.split(source)) for source in evaluation.inputs])
     bounds = (0, *LENGTHS, max(LENGTHS[-1] + 1, int(sizes.max(initial=0))))
     rows: list[tuple[Any, ...]] = []
     for low, high in pairwise(bounds):
         places = np.flatnonzero((sizes > low) & (sizes <= high))
         if len(places) < FEWEST_OF_A_LENGTH:
             continue
-        said, truth = (
-            [side[k] for k in places] for side in (evaluation.translations, evaluation.references)
-        )
+        said, truth = ([side[k] for k in places] for side in (evaluation.answers, evaluation.truth))
         ratio = sum(map(len, map(words.split, said))) / sum(map(len, map(words.split, truth)))
         rows.append(
             (f"{low + 1} – {high}", len(places), *score(said, truth).values.values(), ratio)
@@ -142,24 +129,6 @@ def _lengths(evaluation: Evaluation) -> list[sections.Section]:
             "something is left out.",
         )
     ]
-
-
-def _losses(record: dict[str, Any]) -> sections.Lines:
-    history = record["history"]
-    curves = {
-        name: np.array([np.nan if row[key] is None else row[key] for row in history])
-        for name, key in (("training", "train_loss"), ("validation", "valid_loss"))
-    }
-    return sections.Lines(
-        "Loss",
-        np.array([row["step"] for row in history], dtype=np.float64),
-        {name: values for name, values in curves.items() if np.isfinite(values).any()},
-        x_label="step",
-        y_label="nats for each token",
-        marks=((float(record["best_step"]), "kept"),),
-        note=f"Trained in {record['seconds']:.1f} s. In training labels are smoothed and features "
-        "dropped, so that its loss stays above that of validation for long.",
-    )
 
 
 def _data(data: dict[str, Any]) -> sections.Facts:
@@ -183,13 +152,9 @@ def _reproduction(translator: Translator) -> sections.Facts:
         f"{plan.decoder_layers} × {plan.hidden} with {plan.attention} attention"
         f"{' and input feeding' if plan.input_feeding else ''}; {plan.width} features of a token"
     )
-    rows = (
-        ("Estimator", repr(translator)),
+    return chapters.reproduction(
+        translator,
+        record,
         ("Network", network),
         ("Vocabulary", f"{sizes} tokens, {source.kind}{', shared' if plan.is_shared else ''}"),
-        ("Parameters", f"{record['parameters']:,}"),
-        ("Seed", str(record["seed"])),
-        ("Device", f"{record['device']}, {record['precision']}"),
-        ("Versions", ", ".join(f"{name} {v}" for name, v in record["versions"].items())),
     )
-    return sections.Facts("To reproduce", rows)
