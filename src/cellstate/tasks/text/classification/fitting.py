@@ -110,6 +110,7 @@ def fit_networks(
             batch_size=config.batch_size or 1,
             class_weights=class_weights,
             is_backward=is_backward,
+            push=0.0 if plan.is_pretrained else plans.PUSH,
         )
         seed = settings.seed + 7919 * place  # networks of one fit share no draws
         with train.isolated(seed):
