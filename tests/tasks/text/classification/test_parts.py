@@ -218,10 +218,11 @@ def test_calibrated_probabilities_have_no_gap():
     assert calibration_error(rng.uniform(size=20_000) < p / 2, p) == pytest.approx(0.25, abs=0.02)
 
 
-def test_layers_thaw_from_the_head_down():
+@pytest.mark.parametrize("tokens", [0, 10_000_000])
+def test_layers_thaw_from_the_head_down(tokens):
     plan = Plan(True, 30, 0, 2, 8, 8, 1)
     with train.isolated(0):
-        groups = fine_tuning_groups(plan.build())
+        groups = fine_tuning_groups(plan.build(), tokens)
     assert [g.prefixes[0] for g in groups] == [
         "encoder.memory_1",
         "encoder.memory_0",
