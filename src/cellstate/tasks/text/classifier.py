@@ -19,7 +19,7 @@ from cellstate.tasks.arguments import (
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.classification import plan as plans
-from cellstate.tasks.text.classification.baseline import Baseline, analyzer_of
+from cellstate.tasks.text.classification.baseline import Baseline, analyzers_of
 from cellstate.tasks.text.classification.fitted import Fitted, restored
 from cellstate.tasks.text.classification.fitting import Rows, Settings, fit_networks
 from cellstate.tasks.text.classification.held import Held
@@ -47,11 +47,12 @@ Parts = tuple[dict[str, Any], dict[str, Any], dict[str, Any], dict[str, Any], di
 class TextClassifier(AbstractEstimator):
     """Name the class of each text, or any number of labels.
 
-    Bidirectional LSTMs over words, whose vectors are made of the words' pieces too; or, with
-    `pretrain`, a language model of the texts that is fine-tuned to name classes. Where `y` holds
-    lists or sets, each text has any number of labels. Probabilities are calibrated, and thresholds
-    of labels chosen, on rows that were not trained on: a tenth of 1,000 rows or more; with fewer,
-    each network leaves out a part of its own.
+    Bidirectional LSTMs over words, whose vectors are made of the words' pieces too, trained on
+    adversarial vectors as well; or, with `pretrain`, a language model of the texts that is
+    fine-tuned to name classes. Either is mixed with a linear model of words and pieces. Where
+    `y` holds lists or sets, each text has any number of labels. Probabilities are calibrated, and
+    thresholds of labels chosen, on rows that were not trained on: a tenth of 1,000 rows or more;
+    with fewer, each network leaves out a part of its own.
 
     Parameters
     ----------
@@ -169,12 +170,15 @@ class TextClassifier(AbstractEstimator):
             unlabelled=further,
             settings=settings,
         )
-        self.baseline_, linear = fit_linear(rows, outputs, settings)
+        (self.baseline_, baseline), (model, linear) = (
+            fit_linear(rows, outputs, analyzer, settings.seed)
+            for analyzer in analyzers_of(self.tokenizer)
+        )
         self.labels_ = labels
         self.classes_ = np.array(labels.names)
         self.is_multi_label_ = labels.is_multi
-        self.fitted_ = mixed(fitted, self.baseline_, said, linear, rows)
-        self.held_ = Held.of(self.fitted_, labels, rows, said, linear)
+        self.fitted_ = mixed(fitted, model, said, linear, rows)
+        self.held_ = Held.of(self.fitted_, labels, rows, said, linear, baseline)
         return self
 
     def predict(self, X: Sequence[str]) -> Any:
@@ -201,8 +205,9 @@ class TextClassifier(AbstractEstimator):
     ) -> Evaluation:
         """Score answers against the truth, beside the baselines.
 
-        The baselines are the most frequent class, and TF-IDF of words and pairs of words with
-        logistic regression, whose penalty is chosen by cross-validation on the training rows.
+        The baselines are the most frequent class, TF-IDF of words and pairs of words with logistic
+        regression, and the same with the pieces of words, which is also what the networks are mixed
+        with. Penalties are chosen by cross-validation on the training rows.
 
         Parameters
         ----------
@@ -228,7 +233,11 @@ class TextClassifier(AbstractEstimator):
             self.baseline_,
             self.labels_.truth(targets),
             probabilities_of(
-                fitted, self.baseline_, fitted.answers(texts), self.baseline_.answers(texts)
+                fitted,
+                self.baseline_,
+                fitted.answers(texts),
+                fitted.linear_answers(texts),
+                self.baseline_.answers(texts),
             ),
             protocol=f"Protocol: {len(texts):,} texts that were given; {trained:,} learned from.",
         )
@@ -302,7 +311,7 @@ class TextClassifier(AbstractEstimator):
         fitted = self.fitted_
         encoders = {"tokenizer": fitted.tokenizer.to_json(), "longest": fitted.longest}
         decoding = {"labels": self.labels_.as_dict(), "held": self.held_.as_dict()}
-        tensors = fitted.tensors() | self.baseline_.tensors() | self.held_.tensors()
+        tensors = fitted.tensors() | self.baseline_.tensors("baseline") | self.held_.tensors()
         return fitted.network(), encoders, decoding, fitted.record, tensors
 
     def _restore(self, manifest: Manifest, tensors: dict[str, np.ndarray]) -> None:
@@ -314,9 +323,14 @@ class TextClassifier(AbstractEstimator):
         self.labels_ = Labels.from_dict(manifest.decoding["labels"])
         self.classes_ = np.array(self.labels_.names)
         self.is_multi_label_ = self.labels_.is_multi
-        self.baseline_ = Baseline.from_tensors(tensors, analyzer_of(tokenizer.kind))
+        self.baseline_, linear = (
+            Baseline.from_tensors(name, tensors, analyzer)
+            for name, analyzer in zip(
+                ("baseline", "linear"), analyzers_of(tokenizer.kind), strict=True
+            )
+        )
         self.fitted_ = restored(
-            manifest.network, tokenizer, longest, self.baseline_, tensors, manifest.record
+            manifest.network, tokenizer, longest, linear, tensors, manifest.record
         )
         self.held_ = Held.from_parts(manifest.decoding["held"], tensors)
 

@@ -15,13 +15,13 @@ from cellstate.nn.text_classifier import FineTunedNetwork, TextNetwork
 from cellstate.tasks.calibration import best_thresholds
 from cellstate.tasks.metrics import calibration_error, score_labels
 from cellstate.tasks.text.classification.attributions import integrated_gradients, occlusion
-from cellstate.tasks.text.classification.baseline import LINEAR, WORD, Baseline
+from cellstate.tasks.text.classification.baseline import WORD, Baseline, is_piece
 from cellstate.tasks.text.classification.explaining import linear_parts
 from cellstate.tasks.text.classification.labels import Labels, folds, hold_out
 from cellstate.tasks.text.classification.mixing import best_mix
 from cellstate.tasks.text.classification.plan import Plan
 from cellstate.tasks.text.classification.pretraining import fine_tuning_groups
-from cellstate.tasks.text.classification.task import StreamTask
+from cellstate.tasks.text.classification.task import StreamTask, TextTask
 from cellstate.tasks.text.classification.words import WordEncoder
 
 TEXTS = ["a good film", "a bad film", "what a good, good cast", "bad bad story", "good fun"] * 6
@@ -63,6 +63,21 @@ def test_unknown_words_keep_their_pieces():
     assert batch["tokens"][:2].tolist() == [[UNK], [UNK]]
     pieces = [set(batch["pieces"][batch["places"][row, 0]]) - {0} for row in range(3)]
     assert len(pieces[0] & pieces[2]) > len(pieces[1] & pieces[2])
+
+
+@pytest.mark.parametrize("targets", [TARGETS, np.eye(2, dtype=np.float32)[TARGETS]])
+def test_vectors_pushed_in_training_cost_more_and_in_validation_stay(targets):
+    encoder = WordEncoder(Tokenizer.train(TEXTS), buckets=40)
+    rows = (encoder.encode(TEXTS), targets)
+    network = small_network(outputs=2)
+    tasks = [TextTask(encoder, rows, rows, batch_size=30, push=push) for push in (0.0, 0.3)]
+    batch = {n: torch.from_numpy(a) for n, a in tasks[0].valid_batches()[0].items()}
+    still, pushed = (task.loss(network, batch, None).loss.item() for task in tasks)
+    assert still == pushed
+    network.word_dropout = network.embedding_dropout = network.dropout.p = 0.0
+    network.train()
+    still, pushed = (task.loss(network, batch, None).loss.item() for task in tasks)
+    assert pushed > still
 
 
 def test_a_framed_text_stands_between_marks_and_turns_round():
@@ -134,7 +149,7 @@ def test_the_baseline_is_scikit_learns():
         ngram_range=(1, 2), sublinear_tf=True, lowercase=True, token_pattern=WORD
     )
     x = vectorizer.fit_transform(TEXTS)
-    ours = baseline.from_answers(baseline.answers(["a good story", "nothing known"]))[LINEAR]
+    ours = baseline.from_answers(baseline.answers(["a good story", "nothing known"]))
     matches = []
     for penalty in (1.0, 4.0, 16.0, 64.0):
         theirs = LogisticRegression(C=penalty, max_iter=300).fit(x, TARGETS)
@@ -143,15 +158,26 @@ def test_the_baseline_is_scikit_learns():
     assert any(matches)
 
 
-def test_the_baseline_reads_back_as_it_was():
-    baseline = Baseline.fit(TEXTS, np.eye(2)[TARGETS], 2, "word", seed=0)
-    again = Baseline.from_tensors(baseline.tensors(), "word")
+@pytest.mark.parametrize("analyzer", ["word", "pieces"])
+def test_the_baseline_reads_back_as_it_was(analyzer):
+    baseline = Baseline.fit(TEXTS, np.eye(2)[TARGETS], 2, analyzer, seed=0)
+    again = Baseline.from_tensors("linear", baseline.tensors("linear"), analyzer)
     assert np.array_equal(again.answers(TEXTS), baseline.answers(TEXTS))
     assert np.array_equal(again.thresholds, baseline.thresholds)
 
 
-def test_the_linear_models_score_is_shared_out_among_its_words():
-    baseline = Baseline.fit(TEXTS, TARGETS, 2, "word", seed=0)
+def test_pieces_and_words_weigh_the_same_in_the_linear_model():
+    model = Baseline.fit(TEXTS, TARGETS, 2, "pieces", seed=0)
+    row = model.counted(["a good film # of #1"]).toarray()[0]
+    pieces = np.array([is_piece(term) for term in model.terms])
+    assert np.square(row[pieces]).sum() == pytest.approx(0.5)
+    assert np.square(row[~pieces]).sum() == pytest.approx(0.5)
+    assert [is_piece(term) for term in ("#", "# of", "#goo")] == [False, False, True]
+
+
+@pytest.mark.parametrize("analyzer", ["word", "pieces"])
+def test_the_linear_models_score_is_shared_out_among_its_words(analyzer):
+    baseline = Baseline.fit(TEXTS, TARGETS, 2, analyzer, seed=0)
     text = "A good, unknown film"
     spans = Tokenizer.train(TEXTS).spans(text)
     values, start = linear_parts(baseline, text, spans, 1)
@@ -192,10 +218,11 @@ def test_calibrated_probabilities_have_no_gap():
     assert calibration_error(rng.uniform(size=20_000) < p / 2, p) == pytest.approx(0.25, abs=0.02)
 
 
-def test_layers_thaw_from_the_head_down():
+@pytest.mark.parametrize("tokens", [0, 10_000_000])
+def test_layers_thaw_from_the_head_down(tokens):
     plan = Plan(True, 30, 0, 2, 8, 8, 1)
     with train.isolated(0):
-        groups = fine_tuning_groups(plan.build())
+        groups = fine_tuning_groups(plan.build(), tokens)
     assert [g.prefixes[0] for g in groups] == [
         "encoder.memory_1",
         "encoder.memory_0",

@@ -1,7 +1,9 @@
-"""What the networks have to beat: the most frequent class, and TF-IDF with logistic regression."""
+"""Linear models of texts: what the networks have to beat, and what they are mixed with."""
 
 from __future__ import annotations
 
+import itertools
+import re
 import warnings
 from collections.abc import Sequence
 from dataclasses import dataclass
@@ -15,6 +17,7 @@ from cellstate.tasks.calibration import best_thresholds, sigmoid, softmax
 from cellstate.tasks.text.classification.labels import folds
 
 MAJORITY, LINEAR = "most frequent class", "TF-IDF + logistic regression"
+LINEAR_PIECES = "TF-IDF with pieces of words + logistic regression"
 PENALTIES = (1.0, 4.0, 16.0, 64.0)
 """Inverse strengths of the penalty to choose from by cross-validation."""
 FOLDS = 3
@@ -22,11 +25,15 @@ MOST_TERMS = 200_000
 ABSENT = -30.0
 """Log odds of a class that no training row has."""
 WORD = r"(?u)\w+(?:['’\-]\w+)*|[^\w\s]"
+GRAMS = (3, 4, 5)
+"""Characters of a piece, the marks of a word's ends included."""
+PIECE = "#"
+"""Begins a term that is a piece; no other term begins so and goes on without a space."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A fitted linear model on the shares of words and pairs of words.
+    """A fitted linear model on the shares of words and pairs of words, and of words' pieces.
 
     Attributes
     ----------
@@ -40,7 +47,7 @@ class Baseline:
     thresholds : np.ndarray
         (K,) or empty, as of `Fitted`.
     analyzer : str
-        "word", or "char" for text without spaces.
+        "word", "pieces" for words and their pieces, or "char" for text without spaces.
     """
 
     terms: list[str]
@@ -66,7 +73,7 @@ class Baseline:
             return cls([], idf, none, bias, prior, empty, analyzer)
         fold = folds(targets if not is_multi else targets.argmax(1), FOLDS, _rng(seed))
         best: tuple[float, float, np.ndarray] | None = None
-        for penalty in PENALTIES:
+        for penalty in PENALTIES[:3] if analyzer == "pieces" else PENALTIES:  # pieces take long
             said = np.zeros((len(targets), outputs))
             for k in range(FOLDS):
                 learn, check = fold != k, fold == k
@@ -93,48 +100,73 @@ class Baseline:
     def counted(self, texts: Sequence[str]) -> Any:
         """Give the weights of the terms of each text: (n, F), sparse."""
         counts = self._vectorizer.transform(texts)
-        return _scaled(counts, self.idf)
+        return _scaled(counts, self.idf, self.terms)
 
     @cached_property
     def _vectorizer(self) -> Any:
         return _vectorizer(self.analyzer, vocabulary=self.terms)
 
-    def from_answers(self, answers: np.ndarray) -> dict[str, np.ndarray]:
-        """Give the probabilities of either baseline where the linear model answers so: (n, K)."""
-        is_multi = len(self.thresholds) > 0
-        return {
-            MAJORITY: np.tile(self.prior, (len(answers), 1)),
-            LINEAR: sigmoid(answers) if is_multi else softmax(answers),
-        }
+    def from_answers(self, answers: np.ndarray) -> np.ndarray:
+        """Give the probabilities where the model answers so: (n, K)."""
+        return sigmoid(answers) if len(self.thresholds) > 0 else softmax(answers)
 
-    def tensors(self) -> dict[str, np.ndarray]:
-        """Give arrays for the model's file."""
+    def tensors(self, name: str) -> dict[str, np.ndarray]:
+        """Give arrays for the model's file, under a name."""
         listed = np.frombuffer("\n".join(self.terms).encode("utf-8"), dtype=np.uint8)
         return {
-            "baseline.terms": listed,
-            "baseline.idf": self.idf,
-            "baseline.weights": self.weights,
-            "baseline.bias": self.bias,
-            "baseline.prior": self.prior,
-            "baseline.thresholds": self.thresholds,
+            f"{name}.terms": listed,
+            f"{name}.idf": self.idf,
+            f"{name}.weights": self.weights,
+            f"{name}.bias": self.bias,
+            f"{name}.prior": self.prior,
+            f"{name}.thresholds": self.thresholds,
         }
 
     @classmethod
-    def from_tensors(cls, tensors: dict[str, np.ndarray], analyzer: str) -> Baseline:
+    def from_tensors(cls, name: str, tensors: dict[str, np.ndarray], analyzer: str) -> Baseline:
         """Read them back."""
-        given = {name: np.array(tensors[f"baseline.{name}"]) for name in
+        given = {part: np.array(tensors[f"{name}.{part}"]) for part in
                  ("terms", "idf", "weights", "bias", "prior", "thresholds")}  # fmt: skip
         listed = given.pop("terms").tobytes().decode("utf-8")
         return cls(terms=listed.split("\n") if listed else [], analyzer=analyzer, **given)
 
 
-def analyzer_of(kind: str) -> str:
-    """Say what the terms are made of for texts that a kind of tokenizer suits."""
-    return "char" if kind == "char" else "word"
+def analyzers_of(kind: str) -> tuple[str, str]:
+    """Say what the terms of the baseline, and of what is mixed, are made of for a tokenizer."""
+    return ("char", "char") if kind == "char" else ("word", "pieces")
+
+
+def pieces_within(word: str) -> list[str]:
+    """List the terms that are pieces of a word in small letters.
+
+    Examples
+    --------
+    >>> pieces_within("ill")
+    ['#<il', '#ill', '#ll>', '#<ill', '#ill>', '#<ill>']
+    """
+    marked = f"<{word}>"
+    return [
+        PIECE + marked[start : start + length]
+        for length in GRAMS
+        for start in range(len(marked) - length + 1)
+    ]
+
+
+def is_piece(term: str) -> bool:
+    """Tell pieces from words and pairs of words."""
+    return len(term) > len(PIECE) and term.startswith(PIECE) and " " not in term
+
+
+def _with_pieces(text: str) -> list[str]:
+    words = re.findall(WORD, text.lower())
+    pairs = [f"{first} {second}" for first, second in itertools.pairwise(words)]
+    return [*words, *pairs, *(piece for word in words for piece in pieces_within(word))]
 
 
 def _vectorizer(analyzer: str, **options: Any) -> Any:
     text = require("sklearn.feature_extraction.text", extra="train")
+    if analyzer == "pieces":
+        return text.CountVectorizer(analyzer=_with_pieces, dtype=np.float64, **options)
     grams = (1, 3) if analyzer == "char" else (1, 2)
     pattern = None if analyzer == "char" else WORD
     given = {"analyzer": analyzer, "ngram_range": grams, "token_pattern": pattern, **options}
@@ -154,15 +186,25 @@ def _terms(texts: Sequence[str], analyzer: str) -> tuple[Any, list[str], np.ndar
     terms, counts = [t for t, k in zip(terms, kept, strict=True) if k], counts[:, kept]
     shown = np.asarray((counts > 0).sum(0)).ravel()
     idf = (np.log((1 + len(texts)) / (1 + shown)) + 1).astype(np.float32)
-    return _scaled(counts, idf), terms, idf
+    return _scaled(counts, idf, terms), terms, idf
 
 
-def _scaled(counts: Any, idf: np.ndarray) -> Any:
-    """Weigh 1 + log of the counts by rarity, rows of length 1."""
+def _scaled(counts: Any, idf: np.ndarray, terms: list[str]) -> Any:
+    """Weigh 1 + log of the counts by rarity, rows of length 1.
+
+    Pieces outnumber words: where there are both, each kind has the same length.
+    """
     preprocessing = require("sklearn.preprocessing", extra="train")
     counts = counts.tocsr().copy()
     counts.data = (1.0 + np.log(counts.data)) * idf[counts.indices]
-    return preprocessing.normalize(counts)
+    pieces = np.array([is_piece(term) for term in terms], dtype=bool)
+    if not pieces.any():
+        return preprocessing.normalize(counts)
+    sparse = require("scipy.sparse", extra="train")
+    kinds = [
+        preprocessing.normalize(counts @ sparse.diags(k.astype(float))) for k in (pieces, ~pieces)
+    ]
+    return (kinds[0] + kinds[1]).tocsr() / np.sqrt(2.0)
 
 
 def _regression(

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellstate.tasks import sections
 from cellstate.tasks.text.classification.attributions import Explanation, integrated_gradients
-from cellstate.tasks.text.classification.baseline import Baseline
+from cellstate.tasks.text.classification.baseline import WORD, Baseline, is_piece, pieces_within
 from cellstate.tasks.text.classification.fitted import Fitted
 from cellstate.tasks.text.classification.labels import Labels
 
@@ -114,7 +114,8 @@ def linear_parts(
 ) -> tuple[np.ndarray, float]:
     """Share the linear model's score of a label out among words: (N,) and the score of no word.
 
-    What a term adds is shared evenly among the words that its first appearance covers.
+    What a term adds is shared evenly among the words that its first appearance covers; a piece's
+    share among all words that hold it.
     """
     weights = linear.weights.astype(np.float64)
     bias = linear.bias.astype(np.float64)
@@ -139,12 +140,19 @@ def linear_parts(
 
 
 def _covered(lowered: str, term: str, spans: np.ndarray) -> np.ndarray:
-    """Find the words that a term's first appearance reaches over; signs may part its words."""
+    """Find the words that a term reaches over; signs may part a pair of words."""
     if len(spans) == 0:
         return np.zeros(0, dtype=np.int64)
+    if is_piece(term):
+        held = [w for w in re.finditer(WORD, lowered) if term in pieces_within(w.group())]
+        return np.flatnonzero([any(_meet(word.span(), span) for word in held) for span in spans])
     pattern = r"\s*".join(re.escape(word) for word in term.split(" "))
     edges = (r"(?<!\w)" if term[:1].isalnum() else "", r"(?!\w)" if term[-1:].isalnum() else "")
     found = re.search(edges[0] + pattern + edges[1], lowered) or re.search(pattern, lowered)
     if found is None:
         return np.zeros(0, dtype=np.int64)
-    return np.flatnonzero((spans[:, 0] < found.end()) & (spans[:, 1] > found.start()))
+    return np.flatnonzero([_meet(found.span(), span) for span in spans])
+
+
+def _meet(found: tuple[int, int], span: np.ndarray) -> bool:
+    return bool(span[0] < found[1] and span[1] > found[0])

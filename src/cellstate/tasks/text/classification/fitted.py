@@ -54,7 +54,7 @@ class Fitted:
     record : dict
         Of the training, JSON-ready.
     linear : Baseline or None
-        A linear model of words and pairs of words, whose answers are added to the networks'.
+        A linear model of words and their pieces, whose answers are added to the networks'.
     mix : Mix
     thresholds : np.ndarray
         (K,) probability from which a label is named; empty where each text has one class.
@@ -95,10 +95,13 @@ class Fitted:
     def probabilities(self, texts: Sequence[str]) -> np.ndarray:
         """Give each label its probability: (n, K) float64."""
         said = self.answers(texts)
-        linear = np.zeros_like(said)
-        if self.linear is not None and self.mix.linear > 0:
-            linear = self.linear.answers(texts)
+        linear = self.linear_answers(texts) if self.mix.linear > 0 else np.zeros_like(said)
         return self.from_answers(said, linear)
+
+    def linear_answers(self, texts: Sequence[str]) -> np.ndarray:
+        """Give the linear model's answers before the softmax: (n, K) float64."""
+        assert self.linear is not None, "the networks are mixed with a linear model"
+        return self.linear.answers(texts)
 
     def from_answers(self, networks: np.ndarray, linear: np.ndarray) -> np.ndarray:
         """Turn answers before the softmax into probabilities."""
@@ -122,8 +125,9 @@ class Fitted:
         }
 
     def tensors(self) -> dict[str, np.ndarray]:
-        """Give the weights of all networks."""
-        return {
+        """Give the weights of all networks and of the linear model."""
+        linear = {} if self.linear is None else self.linear.tensors("linear")
+        return linear | {
             f"network.{place}.{name}": tensor.numpy()
             for place, model in enumerate(self.models)
             for name, tensor in model.state_dict().items()

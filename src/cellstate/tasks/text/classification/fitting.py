@@ -4,7 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Sequence
 from dataclasses import dataclass
-from typing import Any
+from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
@@ -19,6 +19,9 @@ from cellstate.tasks.text.classification.pretraining import fine_tuning_groups, 
 from cellstate.tasks.text.classification.task import TextTask
 from cellstate.tasks.text.classification.words import WITH_PIECES
 from cellstate.train.config import TrainConfig
+
+if TYPE_CHECKING:
+    from cellstate.train import ParameterGroup
 
 PIECES_PER_WORD = 8
 """Buckets for each word of the vocabulary; words share most of their pieces."""
@@ -110,11 +113,13 @@ def fit_networks(
             batch_size=config.batch_size or 1,
             class_weights=class_weights,
             is_backward=is_backward,
+            push=0.0 if plan.is_pretrained else plans.PUSH,
         )
         seed = settings.seed + 7919 * place  # networks of one fit share no draws
         with train.isolated(seed):
             model = plan.build()
         record: dict[str, Any] = {}
+        groups: Sequence[ParameterGroup] = ()
         if plan.is_pretrained:
             texts = [words.rows[k][1:-1] for k in np.flatnonzero(~held)]
             texts += [row[1:-1] for row in encoder.encode(list(unlabelled)).rows]
@@ -124,7 +129,7 @@ def fit_networks(
             )
             state = {n: t for n, t in language.items() if not n.startswith("output.")}
             model.encoder.load_state_dict(state)
-        groups = fine_tuning_groups(model) if plan.is_pretrained else ()
+            groups = fine_tuning_groups(model, sum(map(len, texts)))
         record |= train.fit(model, task, config, seed=seed, groups=groups).as_dict()
         models.append(model.cpu())
         records.append(record)

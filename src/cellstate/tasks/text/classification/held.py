@@ -7,7 +7,7 @@ from typing import Any
 
 import numpy as np
 
-from cellstate.tasks.evaluation import NAME, Evaluation
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.text.classification.baseline import Baseline
 from cellstate.tasks.text.classification.explaining import telling_rows
 from cellstate.tasks.text.classification.fitted import Fitted
@@ -29,8 +29,9 @@ class Held:
     ----------
     truth : np.ndarray
         (n, K) bool
-    networks, linear : np.ndarray
-        (n, K) answers before the softmax, of the networks and of the linear model.
+    networks, linear, baseline : np.ndarray
+        (n, K) answers before the softmax, of the networks, of the linear model mixed with them,
+        and of the baseline.
     lengths : np.ndarray
         (n,) tokens of each text.
     examples : tuple of tuple of str and int
@@ -42,13 +43,20 @@ class Held:
     truth: np.ndarray
     networks: np.ndarray
     linear: np.ndarray
+    baseline: np.ndarray
     lengths: np.ndarray
     examples: tuple[tuple[str, int], ...]
     is_crossed: bool
 
     @classmethod
     def of(
-        cls, fitted: Fitted, labels: Labels, rows: Rows, said: np.ndarray, linear: np.ndarray
+        cls,
+        fitted: Fitted,
+        labels: Labels,
+        rows: Rows,
+        said: np.ndarray,
+        linear: np.ndarray,
+        baseline: np.ndarray,
     ) -> Held:
         """Keep the answers, and a few texts to show."""
         left = np.flatnonzero(rows.held.any(0))
@@ -62,7 +70,8 @@ class Held:
             told = telling_rows(truth, probabilities, fitted.named(probabilities))
             examples = [(rows.texts[left[k]], k) for k in told]
         is_crossed = not bool((rows.held == rows.held[0]).all())
-        return cls(truth, said[left], linear[left], lengths, tuple(examples), is_crossed)
+        said, linear, baseline = said[left], linear[left], baseline[left]
+        return cls(truth, said, linear, baseline, lengths, tuple(examples), is_crossed)
 
     def evaluation(self, fitted: Fitted, labels: Labels, baseline: Baseline) -> Evaluation:
         """Score them."""
@@ -73,14 +82,10 @@ class Held:
                 f"Protocol: {count:,} training rows, each answered by networks and baselines that "
                 "learned from the others."
             )
-        said = probabilities_of(fitted, baseline, self.networks, self.linear)
+        said = probabilities_of(fitted, baseline, self.networks, self.linear, self.baseline)
         return compare(
             fitted, labels, baseline, self.truth, said, protocol=protocol, notes=(CHOSEN,)
         )
-
-    def probabilities(self, fitted: Fitted, baseline: Baseline) -> np.ndarray:
-        """Give what the whole says of these rows: (n, K)."""
-        return probabilities_of(fitted, baseline, self.networks, self.linear)[NAME]
 
     def as_dict(self) -> dict[str, Any]:
         """Give the part that is JSON-ready."""
@@ -92,16 +97,17 @@ class Held:
             "held.truth": self.truth.astype(np.uint8),
             "held.networks": self.networks,
             "held.linear": self.linear,
+            "held.baseline": self.baseline,
             "held.lengths": self.lengths,
         }
 
     @classmethod
     def from_parts(cls, data: dict[str, Any], tensors: dict[str, np.ndarray]) -> Held:
         """Read both back."""
-        truth, networks, linear, lengths = (
-            np.array(tensors[f"held.{name}"]) for name in ("truth", "networks", "linear", "lengths")
-        )
+        arrays = {
+            name: np.array(tensors[f"held.{name}"])
+            for name in ("networks", "linear", "baseline", "lengths")
+        }
         examples = tuple((str(text), int(row)) for text, row in data["examples"])
-        return cls(
-            truth.astype(bool), networks, linear, lengths, examples, bool(data["is_crossed"])
-        )
+        truth = np.array(tensors["held.truth"]).astype(bool)
+        return cls(truth=truth, examples=examples, is_crossed=bool(data["is_crossed"]), **arrays)

@@ -8,16 +8,16 @@ import numpy as np
 
 from cellstate.tasks.calibration import TEMPERATURES, best_thresholds, sigmoid, softmax
 from cellstate.tasks.metrics import FLOOR
-from cellstate.tasks.text.classification.baseline import Baseline, analyzer_of
+from cellstate.tasks.text.classification.baseline import Baseline
 from cellstate.tasks.text.classification.fitted import Fitted, Mix
-from cellstate.tasks.text.classification.fitting import Rows, Settings
+from cellstate.tasks.text.classification.fitting import Rows
 
 SHARES = (0.0, 0.25, 0.5, 1.0, 2.0)
 """Weights of the linear model to choose from."""
 
 
-def fit_linear(rows: Rows, outputs: int, settings: Settings) -> tuple[Baseline, np.ndarray]:
-    """Fit the linear model, and let it answer for rows that it has not learned from.
+def fit_linear(rows: Rows, outputs: int, analyzer: str, seed: int) -> tuple[Baseline, np.ndarray]:
+    """Fit a linear model, and let it answer for rows that it has not learned from.
 
     Returns
     -------
@@ -26,11 +26,10 @@ def fit_linear(rows: Rows, outputs: int, settings: Settings) -> tuple[Baseline, 
     answers : np.ndarray
         (n, K) before the softmax, NaN for rows that no network left out.
     """
-    analyzer = analyzer_of(settings.tokenizer)
 
     def fit(learn: np.ndarray) -> Baseline:
         texts = [rows.texts[k] for k in np.flatnonzero(learn)]
-        return Baseline.fit(texts, rows.targets[learn], outputs, analyzer, settings.seed)
+        return Baseline.fit(texts, rows.targets[learn], outputs, analyzer, seed)
 
     baseline = fit(np.logical_not(np.all(rows.held, axis=0)))
     answers = np.full((len(rows.texts), outputs), np.nan)
@@ -43,27 +42,28 @@ def fit_linear(rows: Rows, outputs: int, settings: Settings) -> tuple[Baseline, 
 
 
 def mixed(
-    fitted: Fitted, baseline: Baseline, said: np.ndarray, linear: np.ndarray, rows: Rows
+    fitted: Fitted, model: Baseline, said: np.ndarray, linear: np.ndarray, rows: Rows
 ) -> Fitted:
     """Choose the mix and the thresholds on rows that were left out of training.
 
     Parameters
     ----------
     fitted : Fitted
-    baseline : Baseline
+    model : Baseline
+        The linear model.
     said, linear : np.ndarray
         (n, K) answers of the networks and of the linear model, NaN for rows that none left out.
     rows : Rows
     """
     left = rows.held.any(0)
     if not left.any():
-        return replace(fitted, linear=baseline)
+        return replace(fitted, linear=model)
     mix = best_mix(said[left], linear[left], rows.targets[left])
     thresholds = fitted.thresholds
     if fitted.is_multi:
         probabilities = sigmoid(mix(said[left], linear[left]))
         thresholds = best_thresholds(rows.targets[left] > 0, probabilities)
-    return replace(fitted, linear=baseline, mix=mix, thresholds=thresholds)
+    return replace(fitted, linear=model, mix=mix, thresholds=thresholds)
 
 
 def best_mix(said: np.ndarray, linear: np.ndarray, targets: np.ndarray) -> Mix:

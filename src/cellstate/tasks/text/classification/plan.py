@@ -20,6 +20,8 @@ HELD_OUT, MOST_HELD_OUT = 0.1, 2000
 FOLDS = 3
 SMOOTHING = 0.1
 """Of the classes' probabilities in training."""
+PUSH = 0.03
+"""How far adversarial training moves the vectors of a text, as a share of their length."""
 MANY = 5000
 """Rows from which an accelerator is used, where there is one."""
 

@@ -15,10 +15,11 @@ from cellstate.train.config import TrainConfig
 if TYPE_CHECKING:
     from cellstate.train import ParameterGroup
 
-FALL = 2.6
-"""What the rate is divided by from one layer to the one below."""
-THAW = 0.12
-"""Share of the run after which one more layer learns."""
+PACE = {"much": (2.6, 0.12), "little": (1.0, 0.03)}
+"""What the rate is divided by from one layer to the one below, and the share of the run after which
+one more layer learns. A memory that has read little has little worth keeping: it learns at once."""
+MUCH = 1_000_000
+"""Tokens from which a language model has read much."""
 FEWEST_TOKENS = 4
 """Tokens below which there is no next one to learn."""
 
@@ -69,8 +70,10 @@ def pretrain(
     return model.cpu().state_dict(), record
 
 
-def fine_tuning_groups(model: Any) -> list[ParameterGroup]:
+def fine_tuning_groups(model: Any, tokens: int) -> list[ParameterGroup]:
     """Let a network on a language model thaw from the head down, each layer slower than the last.
+
+    `tokens` is how many the language model has learned from.
 
     These are the gradual unfreezing and the discriminative rates of J. Howard and S. Ruder,
     "Universal language model fine-tuning for text classification", ACL 2018.
@@ -79,7 +82,8 @@ def fine_tuning_groups(model: Any) -> list[ParameterGroup]:
 
     memories = [name for name, _ in model.encoder.named_children() if name.startswith("memory_")]
     below = [f"encoder.{name}" for name in reversed(memories)] + ["encoder.embedding"]
+    fall, thaw = PACE["much" if tokens >= MUCH else "little"]
     return [
-        ParameterGroup((name,), rate_factor=FALL ** -(1 + depth), frozen_share=THAW * (1 + depth))
+        ParameterGroup((name,), rate_factor=fall ** -(1 + depth), frozen_share=thaw * (1 + depth))
         for depth, name in enumerate(below)
     ]

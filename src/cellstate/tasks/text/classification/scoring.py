@@ -8,7 +8,7 @@ import numpy as np
 
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.metrics import by_class, calibration_error, score_classes, score_labels
-from cellstate.tasks.text.classification.baseline import LINEAR, Baseline
+from cellstate.tasks.text.classification.baseline import LINEAR, LINEAR_PIECES, MAJORITY, Baseline
 from cellstate.tasks.text.classification.fitted import Fitted
 from cellstate.tasks.text.classification.labels import Labels
 
@@ -50,6 +50,8 @@ def compare(
         else:
             ours = fitted.thresholds
             thresholds = {NAME: ours, ALONE: ours, LINEAR: baseline.thresholds}
+            if fitted.linear is not None:
+                thresholds[LINEAR_PIECES] = fitted.linear.thresholds
             named = probabilities >= thresholds.get(system, np.full(truth.shape[1], 0.5))
             rows[system] = score_labels(truth, probabilities, named)
         said[system] = named
@@ -65,14 +67,29 @@ def compare(
 
 
 def probabilities_of(
-    fitted: Fitted, baseline: Baseline, networks: np.ndarray, linear: np.ndarray
+    fitted: Fitted,
+    baseline: Baseline,
+    networks: np.ndarray,
+    linear: np.ndarray,
+    baselines: np.ndarray,
 ) -> dict[str, np.ndarray]:
-    """Give the probabilities of every system: (n, K), from answers before the softmax."""
+    """Give the probabilities of every system: (n, K), from answers before the softmax.
+
+    Parameters
+    ----------
+    fitted : Fitted
+    baseline : Baseline
+    networks, linear, baselines : np.ndarray
+        (n, K) answers of the networks, of the linear model mixed with them, and of the baseline.
+    """
     whole = {NAME: fitted.from_answers(networks, linear)}
     if fitted.mix.linear > 0:
         alone = replace(fitted, mix=replace(fitted.mix, linear=0.0))
         whole[ALONE] = alone.from_answers(networks, linear)
-    return whole | baseline.from_answers(linear)
+    if fitted.linear is not None and fitted.linear.analyzer == "pieces":
+        whole[LINEAR_PIECES] = fitted.linear.from_answers(linear)
+    whole[LINEAR] = baseline.from_answers(baselines)
+    return whole | {MAJORITY: np.tile(baseline.prior, (len(networks), 1))}
 
 
 def by_length(lengths: np.ndarray, right: np.ndarray) -> list[tuple[str, float, int]]:

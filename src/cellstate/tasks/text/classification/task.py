@@ -23,6 +23,9 @@ VALID_ROWS = 256
 class TextTask:
     """Texts as batches, and the loss: cross-entropy of classes, or of each label by itself.
 
+    With `push`, training is adversarial [1]_: half of the loss is that of word vectors moved to
+    where the loss rises fastest.
+
     Parameters
     ----------
     encoder : WordEncoder
@@ -33,6 +36,13 @@ class TextTask:
         (K,) float32
     is_backward : bool
         Whether the network reads from the end.
+    push : float
+        How far the vectors of a text are moved, as a share of their length; 0 for not at all.
+
+    References
+    ----------
+    .. [1] T. Miyato, A. M. Dai, I. Goodfellow, "Adversarial training methods for semi-supervised
+       text classification", ICLR 2017.
     """
 
     def __init__(
@@ -44,10 +54,11 @@ class TextTask:
         batch_size: int,
         class_weights: np.ndarray | None = None,
         is_backward: bool = False,
+        push: float = 0.0,
     ) -> None:
         self._encoder, self._train, self._valid = encoder, train, valid
         self._batch_size, self._class_weights = batch_size, class_weights
-        self._is_backward = is_backward
+        self._is_backward, self._push = is_backward, push
 
     def train_batches(self, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
         """Yield every text once, like lengths together, in random order."""
@@ -69,19 +80,15 @@ class TextTask:
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], state: Any) -> StepLoss:
         """Compare the network's answers with the targets."""
-        from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
-
         from cellstate.train import StepLoss
 
-        targets, weights = batch["targets"], batch.get("class_weights")
-        answers = run(model, batch)
         smoothing = SMOOTHING if model.training else 0.0
-        if targets.is_floating_point():
-            wanted = targets * (1 - smoothing) + smoothing / 2
-            loss = binary_cross_entropy_with_logits(answers, wanted, pos_weight=weights)
-        else:
-            loss = cross_entropy(answers, targets, weight=weights, label_smoothing=smoothing)
-        return StepLoss(loss, weight=len(targets))
+        x_BTE = embed(model, batch)
+        loss = _loss(model, x_BTE, batch, smoothing)
+        if model.training and self._push:
+            pushed_BTE = _pushed(x_BTE, loss, batch["lengths"], self._push)
+            loss = (loss + _loss(model, pushed_BTE, batch, smoothing)) / 2
+        return StepLoss(loss, weight=len(batch["targets"]))
 
     def _batch(
         self, words: Words, targets: np.ndarray, chosen: np.ndarray
@@ -91,6 +98,32 @@ class TextTask:
         if self._class_weights is not None:
             batch["class_weights"] = self._class_weights
         return batch
+
+
+def _loss(
+    model: Any, x_BTE: torch.Tensor, batch: dict[str, torch.Tensor], smoothing: float
+) -> torch.Tensor:
+    """Compare what is said of word vectors (B, T, E) with the targets."""
+    from torch.nn.functional import binary_cross_entropy_with_logits, cross_entropy
+
+    answers = model.answer(x_BTE, batch["lengths"])
+    targets, weights = batch["targets"], batch.get("class_weights")
+    if targets.is_floating_point():
+        wanted = targets * (1 - smoothing) + smoothing / 2
+        return binary_cross_entropy_with_logits(answers, wanted, pos_weight=weights)
+    return cross_entropy(answers, targets, weight=weights, label_smoothing=smoothing)
+
+
+def _pushed(
+    x_BTE: torch.Tensor, loss: torch.Tensor, lengths_B: torch.Tensor, push: float
+) -> torch.Tensor:
+    """Move word vectors (B, T, E) along the gradient, by a share of a usual text's length."""
+    import torch
+
+    (slope_BTE,) = torch.autograd.grad(loss, x_BTE, retain_graph=True)
+    slope_B = slope_BTE.flatten(1).norm(dim=1).clamp_min(torch.finfo(slope_BTE.dtype).tiny)
+    far_B = push * x_BTE.detach().norm(dim=2).mean() * lengths_B.sqrt()
+    return x_BTE + slope_BTE * (far_B / slope_B)[:, None, None]
 
 
 def run(model: Any, batch: dict[str, torch.Tensor]) -> torch.Tensor:
