@@ -83,7 +83,7 @@ def quoted(value: object, most: int = 60) -> str:
     Examples
     --------
     >>> quoted("ab"), quoted("a long sentence of many words", 22)
-    ("'ab'", "'a long s … any words'")
+    ("'ab'", "'a long s … ny words'")
     """
     text = repr(value)
     half = (most - 3) // 2
