@@ -78,12 +78,12 @@ def explain(where: str, must: str, given: str, do: str) -> str:
 
 
 def quoted(value: object, most: int = 60) -> str:
-    """Quote what was given, the middle left out where it is long.
+    """Quote what was given, without its middle where it is long.
 
     Examples
     --------
-    >>> quoted("ab"), quoted("a long sentence of many words", 20)
-    ("'ab'", "'a long … many words'")
+    >>> quoted("ab"), quoted("a long sentence of many words", 22)
+    ("'ab'", "'a long s … ny words'")
     """
     text = repr(value)
     half = (most - 3) // 2

@@ -17,7 +17,7 @@ class TextNetwork(nn.Module):
     r"""Read words in both directions and answer once for each text.
 
     A word's vector is its own embedding plus the mean of the embeddings of its pieces (character
-    n-grams, hashed) [1]_, so that a word never seen in training has one too. A bidirectional LSTM
+    n-grams, hashed), so that a word never seen in training has one too. A bidirectional LSTM
     runs over the vectors; the head sees its maximum and mean over the text, its state at either
     end, and the mean of the word vectors, which passes by the recurrence.
 
@@ -62,7 +62,7 @@ class TextNetwork(nn.Module):
 
     References
     ----------
-    .. [1] P. Bojanowski et al., "Enriching word vectors with subword information", TACL 2017.
+    P. Bojanowski et al., "Enriching word vectors with subword information", TACL 2017.
     """
 
     def __init__(
@@ -158,7 +158,7 @@ class FineTunedNetwork(nn.Module):
     """Stand a classifier on the memory of a language model.
 
     The head sees the memory's last output, its maximum and its mean over the text (concat pooling),
-    and has one hidden layer [1]_. In training the language model's own dropouts apply.
+    and has one hidden layer. In training the language model's own dropouts apply.
 
     Parameters
     ----------
@@ -180,8 +180,8 @@ class FineTunedNetwork(nn.Module):
 
     References
     ----------
-    .. [1] J. Howard and S. Ruder, "Universal language model fine-tuning for text classification",
-       ACL 2018.
+    J. Howard and S. Ruder, "Universal language model fine-tuning for text classification",
+    ACL 2018.
     """
 
     def __init__(
