@@ -80,12 +80,17 @@ class TextTask:
 
     def loss(self, model: torch.nn.Module, batch: dict[str, torch.Tensor], state: Any) -> StepLoss:
         """Compare the network's answers with the targets."""
+        from torch.random import fork_rng
+
         from cellstate.train import StepLoss
 
         smoothing = SMOOTHING if model.training else 0.0
         x_BTE = embed(model, batch)
-        loss = _loss(model, x_BTE, batch, smoothing)
-        if model.training and self._push:
+        is_pushed = bool(model.training and self._push)
+        # What is dropped is drawn once for both answers: other draws would drown the move.
+        with fork_rng([x_BTE.device] if x_BTE.is_cuda else [], enabled=is_pushed):
+            loss = _loss(model, x_BTE, batch, smoothing)
+        if is_pushed:
             pushed_BTE = _pushed(x_BTE, loss, batch["lengths"], self._push)
             loss = (loss + _loss(model, pushed_BTE, batch, smoothing)) / 2
         return StepLoss(loss, weight=len(batch["targets"]))
