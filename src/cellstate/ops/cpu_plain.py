@@ -119,8 +119,9 @@ def backward(
                 threads,
             )
             gradients.append(gradient)
-            dy = dx if dy is None or dx is None else dx.add_(dy)
-    wanted = (t is not None and t.requires_grad for t in (operands.x, *operands.state))
+            if dx is not None:
+                dy = dx if dy is None else dx.add_(dy)
+    wanted = (t.requires_grad for t in (operands.x, *operands.state))
     found = zip((dy, *before), wanted, strict=True)
     return (
         *(gradient if is_wanted else None for gradient, is_wanted in found),
