@@ -11,4 +11,6 @@ from cellstate.tasks.arrays.regressor import SequenceRegressor
 @pytest.mark.filterwarnings("ignore::FutureWarning:sklearn", "ignore::DeprecationWarning:sklearn")
 @parametrize_with_checks([SequenceClassifier(), SequenceRegressor()])
 def test_scikit_learns_checks_pass(estimator, check):
-    check(estimator)
+    before = estimator.get_params()
+    check(estimator)  # raises what it finds
+    assert estimator.get_params() == before
