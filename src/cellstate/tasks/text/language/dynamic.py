@@ -97,6 +97,7 @@ def score_dynamically(
     middle = float(torch.cat([root.flatten() for root in roots]).mean()) or 1.0
     # No weight may be drawn back by more than the whole way.
     pulls = [(settings.decay * root / middle).clamp(max=1.0) for root in roots]
+    rates = [settings.rate / (root + settings.epsilon) for root in roots]
     log_p = np.empty(max(0, len(tokens) - 1))
     state = None
     for first, last in stretches(len(tokens) - 1, settings.steps):
@@ -106,10 +107,10 @@ def score_dynamically(
         log_p[first:last] = said.detach().double().numpy()
         gradients = torch.autograd.grad(-said.mean(), parameters)
         with torch.no_grad():
-            for place, gradient in enumerate(gradients):
-                own, root = parameters[place], roots[place]
-                step = settings.rate * gradient / (root + settings.epsilon)
-                own.add_(pulls[place] * (trained[place] - own) - step)
+            for own, start, pull, rate, gradient in zip(
+                parameters, trained, pulls, rates, gradients, strict=True
+            ):
+                own.lerp_(start, pull).addcmul_(gradient, rate, value=-1.0)
         state = {name: type(s)(s.h.detach(), s.c.detach()) for name, s in after.items()}
     return log_p
 
