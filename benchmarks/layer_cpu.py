@@ -19,6 +19,7 @@ def run(recorder: Recorder, options: Options) -> None:
     """Time sequences in one alternating run, and say which share of the machine is used."""
     for threads in (1, 2):
         torch.set_num_threads(threads)
+        recorder.threads = threads
         with layer_peers.started(threads) as peers:
             _measure(recorder, options, threads, peers)
 

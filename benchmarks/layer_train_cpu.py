@@ -20,6 +20,7 @@ def run(recorder: Recorder, options: Options) -> None:
     """Time forward, backward and the gradient of every parameter and of the input."""
     for threads in (1, 2):
         torch.set_num_threads(threads)
+        recorder.threads = threads
         with layer_peers.started(threads) as peers:
             _measure(recorder, options, threads, peers)
 

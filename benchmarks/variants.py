@@ -49,6 +49,7 @@ def run(recorder: Recorder, options: Options) -> None:
     """
     for threads in (1, 2):
         torch.set_num_threads(threads)
+        recorder.threads = threads
         for batch, steps, inputs, hidden in SHAPES[:2] if options.quick else SHAPES:
             torch.manual_seed(0)
             x = torch.randn(steps, batch, inputs)
@@ -62,7 +63,7 @@ def run(recorder: Recorder, options: Options) -> None:
             }
             with torch.inference_mode():
                 timing = alternate(calls, rounds=rounds, warm_ups=1, seconds=SECONDS)
-            _record(recorder, f"{case}, inference", timing, threads)
+            _record(recorder, f"{case}, inference", timing)
             calls = {
                 name: layers.training(
                     layer.train(), x, torch.randn(steps, batch, layer.proj_size or hidden)
@@ -70,7 +71,7 @@ def run(recorder: Recorder, options: Options) -> None:
                 for name, layer in built.items()
             }
             timing = alternate(calls, rounds=rounds, warm_ups=1, seconds=SECONDS)
-            _record(recorder, f"{case}, training", timing, threads)
+            _record(recorder, f"{case}, training", timing)
 
 
 def _layers(inputs: int, hidden: int) -> dict[str, nn.LSTM]:
@@ -83,7 +84,7 @@ def _layers(inputs: int, hidden: int) -> dict[str, nn.LSTM]:
     return built
 
 
-def _record(recorder: Recorder, case: str, timing: Timing, threads: int) -> None:
+def _record(recorder: Recorder, case: str, timing: Timing) -> None:
     """Add each median, and what it is of the plain layer's."""
     for name, samples in timing.samples.items():
         recorder.add(
@@ -92,9 +93,8 @@ def _record(recorder: Recorder, case: str, timing: Timing, threads: int) -> None
             "seconds_per_call",
             timing.median(name),
             seconds=sum(samples),
-            threads=threads,
         )
     for name in timing.samples:
         if name != PLAIN:
             share = 100 * timing.median(name) / timing.median(PLAIN)
-            recorder.add(case, name, "percent_of_plain", share, threads=threads)
+            recorder.add(case, name, "percent_of_plain", share)

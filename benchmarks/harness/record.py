@@ -41,7 +41,7 @@ class Recorder:
     Parameters
     ----------
     threads : int
-        How many threads the systems use, unless a figure says otherwise.
+        How many threads the systems use, unless a figure says otherwise; may be set anew.
 
     Examples
     --------
