@@ -18,6 +18,8 @@ from cellstate.data import catalogue
 
 SEEDS = (0, 1, 2)
 QUICK_ROWS = 1200
+PUBLISHED = {"sst2": 0.827, "sst5": 0.450, "trec": 0.912}
+"""CNN-rand: Y. Kim, "Convolutional neural networks for sentence classification", EMNLP 2014."""
 
 Part = tuple[list[str], list[str]]
 
@@ -73,6 +75,7 @@ def measure(name: str, recorder: Recorder, options: Options) -> None:
     for system in evaluation.rows:  # the baselines have no seed
         if not system.startswith("LSTM"):
             recorder.add(name, system, "accuracy", evaluation.metric("accuracy", system))
+    recorder.add(name, "CNN-rand (published)", "accuracy", PUBLISHED[name])
     recorder.add(name, "cellstate", "accuracy_mean", float(np.mean(scores)))
     recorder.add(name, "cellstate", "cpu_seconds_mean", float(np.mean(seconds)))
 
