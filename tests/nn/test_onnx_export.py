@@ -93,12 +93,6 @@ def test_coupled_gates_come_back_as_two_of_their_own() -> None:
     torch.testing.assert_close(back(x)[0], layer(x)[0], rtol=1e-5, atol=1e-6)
 
 
-@pytest.mark.parametrize("variant", [{"peephole": True}, {"hard_sigmoid": True}], ids=str)
-def test_a_variant_is_not_read_back_as_a_plain_layer(variant: dict[str, Any]) -> None:
-    with pytest.raises(InputError, match=r"must be a plain LSTM; got (peepholes|other activ)"):
-        from_onnx(to_onnx(LSTM(5, 7, **variant)))
-
-
 def test_a_layer_of_other_weights_is_told_apart() -> None:
     model = to_onnx(LSTM(5, 7))
     with pytest.raises(ExportError, match="must equal the original's; got a difference of"):

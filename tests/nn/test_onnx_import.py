@@ -25,13 +25,20 @@ FORMS: list[dict[str, Any]] = [
     {"num_layers": 2, "bidirectional": True},
     {"num_layers": 2, "bidirectional": True, "bias": False},
 ]
+VARIANTS: list[dict[str, Any]] = [
+    {"peephole": True},
+    {"peephole": True, "bias": False, "num_layers": 2},
+    {"hard_sigmoid": True, "bidirectional": True},
+    {"peephole": True, "hard_sigmoid": True, "bidirectional": True, "num_layers": 2},
+]
 
 
-@pytest.mark.parametrize("options", FORMS)
+@pytest.mark.parametrize("options", [*FORMS, *VARIANTS])
 def test_a_layer_comes_back_from_its_nodes(options: dict[str, Any], tmp_path: Path) -> None:
     layer = LSTM(4, 6, **options)
     to_onnx(layer, tmp_path / "layer.onnx", check=False)
     again = from_onnx(tmp_path / "layer.onnx")
+    assert again.variant == layer.variant
     assert again.state_dict().keys() == layer.state_dict().keys()
     for name, value in layer.state_dict().items():
         assert torch.equal(again.state_dict()[name], value), name
@@ -142,6 +149,14 @@ def changed(**attributes: Any) -> onnx.ModelProto:
     return model
 
 
+def one_hard() -> onnx.ModelProto:
+    model = to_onnx(LSTM(2, 3, 2, hard_sigmoid=True), check=False)
+    node = next(one for one in model.graph.node if one.op_type == "LSTM")
+    del node.attribute[:]
+    node.attribute.append(onnx.helper.make_attribute("hidden_size", 3))
+    return model
+
+
 def computed_weights() -> onnx.ModelProto:
     model = handmade()
     model.graph.initializer[1].name = "other"
@@ -170,8 +185,16 @@ BAD_CALLS = {
     "coupled gates": (lambda: from_onnx(changed(input_forget=1)), "got coupled gates"),
     "clipping": (lambda: from_onnx(changed(clip=3.0)), "got clipping"),
     "other activations": (
-        lambda: from_onnx(changed(activations=["HardSigmoid", "Tanh", "Tanh"])),
+        lambda: from_onnx(changed(activations=["Sigmoid", "Relu", "Tanh"])),
         "got other activations",
+    ),
+    "another slope": (
+        lambda: from_onnx(changed(activations=["HardSigmoid", "Tanh", "Tanh"])),
+        "whose equations the layer has; got other activations",
+    ),
+    "a variant in one alone": (
+        lambda: from_onnx(one_hard()),
+        "or a bias, peepholes or another activation in one alone",
     ),
 }
 

@@ -15,6 +15,7 @@ from cellstate.extras import require
 from cellstate.nn.lstm import LSTM
 
 FROM_ONNX = (0, 2, 3, 1)  # from i, o, f, c to i, f, g, o
+PEEPHOLES_FROM_ONNX = (0, 2, 1)  # from i, o, f to i, f, o
 LENGTHS, H_0, C_0, PEEPHOLES = 4, 5, 6, 7  # places among the operator's inputs
 MOVES = ("Identity", "Squeeze", "Transpose", "Reshape")
 
@@ -38,9 +39,10 @@ def from_onnx(model: Any, node: str | None = None) -> LSTM:
     Raises
     ------
     InputError
-        There is no such node, or the nodes are no stack; weights are no constants; or a node is no
-        plain LSTM: peepholes, coupled gates, clipping, other activations, or the reverse direction
-        alone.
+        There is no such node, or the nodes are no stack; weights are no constants; or a node has
+        what the layer has not: coupled gates (the operator's text does not say which gate follows
+        from the other), clipping before the activations, other activations than its own and the
+        hard sigmoid of slope 1/6, or the reverse direction alone.
     """
     onnx = require("onnx", extra="onnx")
     if isinstance(model, str | Path):
@@ -65,38 +67,43 @@ def from_onnx(model: Any, node: str | None = None) -> LSTM:
 
 @dataclass(frozen=True)
 class _Weights:
-    """W (D, 4H, I), R (D, 4H, H) and perhaps B (D, 8H) of one node, gates i, o, f, c."""
+    """W (D, 4H, I), R (D, 4H, H), perhaps B (D, 8H) and P (D, 3H) of one node, gates i, o, f, c."""
 
     W: np.ndarray
     R: np.ndarray
     B: np.ndarray | None
+    P: np.ndarray | None
+    is_hard: bool  # the gates' sigmoid
+
+    @property
+    def form(self) -> tuple[object, ...]:
+        """What all nodes of one stack have in common."""
+        return self.R.shape, self.B is None, self.P is None, self.is_hard
 
 
 def _weights(onnx: Any, node: Any, constants: dict[str, np.ndarray]) -> _Weights:
     options = {a.name: onnx.helper.get_attribute_value(a) for a in node.attribute}
     direction = options.get("direction", b"forward").decode()
-    plain = [b"Sigmoid", b"Tanh", b"Tanh"] * (2 if direction == "bidirectional" else 1)
+    sigmoid = _sigmoid(options, directions=2 if direction == "bidirectional" else 1)
     refusals = {
         "the reverse direction alone": direction == "reverse",
         "coupled gates (input_forget)": options.get("input_forget", 0) != 0,
         "clipping": options.get("clip", 0.0) != 0.0,
-        "other activations": [a.lower() for a in options.get("activations", plain)]
-        != [a.lower() for a in plain],
-        "peepholes": _input(node, PEEPHOLES) != "",
+        "other activations": sigmoid is None,
         "the batch first (layout=1)": options.get("layout", 0) != 0,
     }
     if refused := [name for name, is_so in refusals.items() if is_so]:
         raise InputError(
             explain(
                 "from_onnx",
-                "the node must be a plain LSTM",
+                "the node must be an LSTM whose equations the layer has",
                 ", ".join(refused),
                 "Export the model without it",
             )
         )
-    wanted = {name: _input(node, place) for name, place in {"W": 1, "R": 2, "B": 3}.items()}
-    if not wanted["B"]:
-        del wanted["B"]
+    places = {"W": 1, "R": 2, "B": 3, "P": PEEPHOLES}
+    wanted = {name: _input(node, place) for name, place in places.items()}
+    wanted = {name: source for name, source in wanted.items() if source or name in "WR"}
     if missing := [name for name, source in wanted.items() if source not in constants]:
         raise InputError(
             explain(
@@ -107,7 +114,24 @@ def _weights(onnx: Any, node: Any, constants: dict[str, np.ndarray]) -> _Weights
             )
         )
     arrays = {name: constants[source] for name, source in wanted.items()}
-    return _Weights(arrays["W"], arrays["R"], arrays.get("B"))
+    is_hard = sigmoid == "hardsigmoid"
+    return _Weights(arrays["W"], arrays["R"], arrays.get("B"), arrays.get("P"), is_hard)
+
+
+def _sigmoid(options: dict[str, Any], *, directions: int) -> str | None:
+    """Name the gates' activation; None where one of the activations is not the layer's."""
+    given = [name.decode().lower() for name in options.get("activations", [])]
+    for name in ("sigmoid", "hardsigmoid"):
+        if given == [name, "tanh", "tanh"] * directions:
+            break
+    else:
+        return "sigmoid" if not given else None
+    if name == "hardsigmoid":
+        slopes = options.get("activation_alpha", [0.2])  # the operator's default
+        middles = options.get("activation_beta", [0.5])
+        if not (np.allclose(slopes, 1 / 6) and np.allclose(middles, 0.5)):
+            return None
+    return name
 
 
 def _require_one_stack(
@@ -120,8 +144,11 @@ def _require_one_stack(
         path, source = _path(made_by, node.input[0])
         between = f"{before.name!r} and {node.name!r}"
         reason = None
-        if cell.R.shape != first.R.shape or (cell.B is None) != (first.B is None):
-            reason = f"R {first.R.shape} and {cell.R.shape}, or a bias in one alone"
+        if cell.form != first.form:
+            reason = (
+                f"R {first.R.shape} and {cell.R.shape}, or a bias, peepholes or another activation "
+                "in one alone"
+            )
         elif source != before.output[0]:
             reason = f"another operator than a change of axes, or none, between {between}"
         elif not _flattens(onnx, path, constants, first.R):
@@ -201,18 +228,27 @@ def _layer(cells: list[_Weights]) -> LSTM:
         len(cells),
         bias=first.B is not None,
         bidirectional=len(first.W) == 2,
+        peephole=first.P is not None,
+        hard_sigmoid=first.is_hard,
         dtype=torch.float64 if first.W.dtype == np.float64 else torch.float32,
     )
-    directions = [
-        (cell.W[d], cell.R[d], *([] if cell.B is None else np.split(cell.B[d], 2)))
-        for cell in cells
-        for d in range(len(cell.W))
-    ]
+    directions = [_arrays(cell, d) for cell in cells for d in range(len(cell.W))]
     with torch.no_grad():
         for parameters, arrays in zip(layer.all_weights, directions, strict=True):
             for parameter, array in zip(parameters, arrays, strict=True):
-                parameter.copy_(torch.as_tensor(_reordered(array)))
+                parameter.copy_(torch.as_tensor(array))
     return layer
+
+
+def _arrays(cell: _Weights, direction: int) -> list[np.ndarray]:
+    """Give the parameters of one direction in the layer's order."""
+    arrays = [cell.W[direction], cell.R[direction]]
+    if cell.B is not None:
+        arrays += np.split(cell.B[direction], 2)
+    found = [_reordered(array, FROM_ONNX) for array in arrays]
+    if cell.P is not None:
+        found.append(_reordered(cell.P[direction], PEEPHOLES_FROM_ONNX))
+    return found
 
 
 def _constants(onnx: Any, model: Any) -> dict[str, np.ndarray]:
@@ -229,6 +265,6 @@ def _constants(onnx: Any, model: Any) -> dict[str, np.ndarray]:
     return found
 
 
-def _reordered(array: np.ndarray) -> np.ndarray:
-    parts = np.split(array, 4)
-    return np.concatenate([parts[gate] for gate in FROM_ONNX])
+def _reordered(array: np.ndarray, order: tuple[int, ...]) -> np.ndarray:
+    parts = np.split(array, len(order))
+    return np.concatenate([parts[gate] for gate in order])
