@@ -15,8 +15,8 @@ help: ## List these targets
 demo: $(READY) ## Fit a forecaster on real data, compare it with its baselines, name the report
 	$(BIN)/python examples/demo.py
 
-test: $(READY) ## Run all tests and doctests (ARGS="-k name" for some)
-	$(BIN)/python -m pytest $(ARGS)
+test: $(READY) ## Run all tests and doctests (ARGS="-k name" for some, ARGS=-n0 in one process)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
 
 check: $(READY) ## Lint, format, types, import rules
 	$(BIN)/ruff check
