@@ -99,7 +99,7 @@ class TextClassifier(AbstractEstimator):
         tokenizer: Literal["word", "whitespace", "bpe", "char"] = "word",
         pretrain: bool | None = None,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
-        networks: int = 3,
+        networks: int = 5,
         longest: int | None = None,
         random_state: int | None = None,
         train: TrainConfig | None = None,
