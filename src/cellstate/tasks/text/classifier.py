@@ -206,8 +206,9 @@ class TextClassifier(AbstractEstimator):
         """Score answers against the truth, beside the baselines.
 
         The baselines are the most frequent class, TF-IDF of words and pairs of words with logistic
-        regression, and the same with the pieces of words, which is also what the networks are mixed
-        with. Penalties are chosen by cross-validation on the training rows.
+        regression, and the same with three words together and pieces of the text, which is also
+        what the networks are mixed with. Penalties are chosen by cross-validation on the training
+        rows.
 
         Parameters
         ----------
