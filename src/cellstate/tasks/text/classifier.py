@@ -99,7 +99,7 @@ class TextClassifier(AbstractEstimator):
         tokenizer: Literal["word", "whitespace", "bpe", "char"] = "word",
         pretrain: bool | None = None,
         class_weight: Literal["balanced"] | dict[Any, float] | None = None,
-        networks: int = 3,
+        networks: int = 5,
         longest: int | None = None,
         random_state: int | None = None,
         train: TrainConfig | None = None,
@@ -206,8 +206,9 @@ class TextClassifier(AbstractEstimator):
         """Score answers against the truth, beside the baselines.
 
         The baselines are the most frequent class, TF-IDF of words and pairs of words with logistic
-        regression, and the same with the pieces of words, which is also what the networks are mixed
-        with. Penalties are chosen by cross-validation on the training rows.
+        regression, and the same with three words together and pieces of the text, which is also
+        what the networks are mixed with. Penalties are chosen by cross-validation on the training
+        rows.
 
         Parameters
         ----------

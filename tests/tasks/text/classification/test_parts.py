@@ -15,7 +15,7 @@ from cellstate.nn.text_classifier import FineTunedNetwork, TextNetwork
 from cellstate.tasks.calibration import best_thresholds
 from cellstate.tasks.metrics import calibration_error, score_labels
 from cellstate.tasks.text.classification.attributions import integrated_gradients, occlusion
-from cellstate.tasks.text.classification.baseline import WORD, Baseline, is_piece
+from cellstate.tasks.text.classification.baseline import WORD, Baseline, is_piece, pieces_of
 from cellstate.tasks.text.classification.explaining import linear_parts
 from cellstate.tasks.text.classification.labels import Labels, folds, hold_out
 from cellstate.tasks.text.classification.mixing import best_mix
@@ -26,6 +26,7 @@ from cellstate.tasks.text.classification.words import WordEncoder
 
 TEXTS = ["a good film", "a bad film", "what a good, good cast", "bad bad story", "good fun"] * 6
 TARGETS = np.array([1, 0, 1, 0, 1] * 6)
+ALTERNATE = np.array([1, 0] * 6)
 
 
 def small_network(seed=0, outputs=3):
@@ -41,6 +42,15 @@ def small_network(seed=0, outputs=3):
             embedding_dropout=0.2,
             dropout=0.2,
         ).eval()
+
+
+def one_term(term):
+    """Make a linear model that knows a single term, which speaks for the second of two labels."""
+    weights = np.array([[0.0, 1.0]], np.float32)
+    nothing = np.zeros(2, np.float32)
+    return Baseline(
+        [term], np.ones(1, np.float32), weights, nothing, nothing, nothing[:0], "pieces"
+    )
 
 
 def test_a_batch_has_the_same_words_whatever_stands_beside_them():
@@ -184,6 +194,39 @@ def test_the_linear_models_score_is_shared_out_among_its_words(analyzer):
     said = baseline.answers([text])[0]
     assert values.sum() + start == pytest.approx(said[1] - said[0])
     assert text[slice(*spans[values.argmax()])] == "good"
+
+
+def test_a_term_is_shared_among_the_words_that_it_reaches_over():
+    text = "Not  good, not so good"
+    spans = Tokenizer.train([text]).spans(text)
+    shared = {
+        "\x02 not good": ["Not", "good"],
+        "good , not": ["good", ",", "not"],
+        "so good \x03": ["so", "good"],
+        "#t␣so": ["not", "so"],
+        "#good␣": ["good", "good"],
+        "#␣so␣": ["so"],
+        "#␣bad": [],
+    }
+    for term, words in shared.items():
+        model = one_term(term)
+        values, _ = linear_parts(model, text, spans, 1)
+        assert [text[slice(*spans[k])] for k in np.flatnonzero(values)] == words, term
+
+
+def test_a_mark_within_a_text_that_means_the_edge_of_one_is_no_word():
+    model = Baseline.fit(["a \x02 good film", "a \x03 bad film"] * 6, ALTERNATE, 2, "pieces", 0)
+    text = "good \x02 film"
+    values, start = linear_parts(model, text, Tokenizer.train(TEXTS).spans(text), 1)
+    said = model.answers([text])[0]
+    assert values.sum() + start == pytest.approx(said[1] - said[0])
+
+
+def test_pieces_reach_over_words_but_not_beyond_the_text():
+    found = pieces_of(["so", "good"])
+    assert {"#␣so", "#o␣g", "#so␣go", "#od␣"} <= set(found)
+    assert len(found) == sum(len("␣so␣good␣") - length + 1 for length in (3, 4, 5))
+    assert pieces_of([]) == []
 
 
 def test_a_baseline_without_any_term_says_the_most_frequent_class():

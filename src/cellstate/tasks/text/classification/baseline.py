@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import itertools
 import re
 import warnings
 from collections.abc import Sequence
@@ -17,23 +16,29 @@ from cellstate.tasks.calibration import best_thresholds, sigmoid, softmax
 from cellstate.tasks.text.classification.labels import folds
 
 MAJORITY, LINEAR = "most frequent class", "TF-IDF + logistic regression"
-LINEAR_PIECES = "TF-IDF with pieces of words + logistic regression"
+LINEAR_PIECES = "TF-IDF with pieces + logistic regression"
 PENALTIES = (1.0, 4.0, 16.0, 64.0)
 """Inverse strengths of the penalty to choose from by cross-validation."""
 FOLDS = 3
+TOLERANCE = 3e-4
+"""Of the slope where a solver stops; further down, answers get no better and fits take longer."""
 MOST_TERMS = 200_000
 ABSENT = -30.0
 """Log odds of a class that no training row has."""
 WORD = r"(?u)\w+(?:['’\-]\w+)*|[^\w\s]"
+START, END = "\x02", "\x03"
+"""Stand for words before the first and behind the last, in pairs and triples of words."""
 GRAMS = (3, 4, 5)
-"""Characters of a piece, the marks of a word's ends included."""
+"""Characters of a piece, the spaces between words included."""
 PIECE = "#"
 """Begins a term that is a piece; no other term begins so and goes on without a space."""
+SPACE = "\u2423"
+"""Parts words within a piece."""
 
 
 @dataclass(frozen=True)
 class Baseline:
-    """A fitted linear model on the shares of words and pairs of words, and of words' pieces.
+    """A fitted linear model on the shares of words, of words together, and of pieces.
 
     Attributes
     ----------
@@ -47,7 +52,8 @@ class Baseline:
     thresholds : np.ndarray
         (K,) or empty, as of `Fitted`.
     analyzer : str
-        "word", "pieces" for words and their pieces, or "char" for text without spaces.
+        "word" for words and pairs; "pieces" for words, up to three together, and pieces of the
+        text; or "char" for text without spaces.
     """
 
     terms: list[str]
@@ -136,19 +142,24 @@ def analyzers_of(kind: str) -> tuple[str, str]:
     return ("char", "char") if kind == "char" else ("word", "pieces")
 
 
-def pieces_within(word: str) -> list[str]:
-    """List the terms that are pieces of a word in small letters.
+def joined(words: Sequence[str]) -> str:
+    """Put words in small letters together, as pieces are cut from them."""
+    return "".join(f"{SPACE}{word}" for word in words) + SPACE
+
+
+def pieces_of(words: Sequence[str]) -> list[str]:
+    """List the terms that are pieces: stretches of a text, which may reach over several words.
 
     Examples
     --------
-    >>> pieces_within("ill")
-    ['#<il', '#ill', '#ll>', '#<ill', '#ill>', '#<ill>']
+    >>> pieces_of(["i", "am"])[:4]
+    ['#␣i␣', '#i␣a', '#␣am', '#am␣']
     """
-    marked = f"<{word}>"
+    whole = joined(words)
     return [
-        PIECE + marked[start : start + length]
+        PIECE + whole[start : start + length]
         for length in GRAMS
-        for start in range(len(marked) - length + 1)
+        for start in range(len(whole) - length + 1)
     ]
 
 
@@ -159,8 +170,13 @@ def is_piece(term: str) -> bool:
 
 def _with_pieces(text: str) -> list[str]:
     words = re.findall(WORD, text.lower())
-    pairs = [f"{first} {second}" for first, second in itertools.pairwise(words)]
-    return [*words, *pairs, *(piece for word in words for piece in pieces_within(word))]
+    framed = [START, *words, END]
+    several = [
+        " ".join(framed[first : first + length])
+        for length in (2, 3)
+        for first in range(len(framed) - length + 1)
+    ]
+    return [*words, *several, *pieces_of(words)] if words else []
 
 
 def _vectorizer(analyzer: str, **options: Any) -> Any:
@@ -241,7 +257,7 @@ def _solved(model: Any, x: Any, y: np.ndarray) -> Any:
         warnings.simplefilter(
             "ignore", require("sklearn.exceptions", extra="train").ConvergenceWarning
         )
-        return model.set_params(max_iter=300).fit(x, y)
+        return model.set_params(max_iter=300, tol=TOLERANCE).fit(x, y)
 
 
 def _rng(seed: int) -> np.random.Generator:

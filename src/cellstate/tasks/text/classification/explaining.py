@@ -10,7 +10,15 @@ import numpy as np
 
 from cellstate.tasks import sections
 from cellstate.tasks.text.classification.attributions import Explanation, integrated_gradients
-from cellstate.tasks.text.classification.baseline import WORD, Baseline, is_piece, pieces_within
+from cellstate.tasks.text.classification.baseline import (
+    END,
+    PIECE,
+    START,
+    WORD,
+    Baseline,
+    is_piece,
+    joined,
+)
 from cellstate.tasks.text.classification.fitted import Fitted
 from cellstate.tasks.text.classification.labels import Labels
 
@@ -140,19 +148,37 @@ def linear_parts(
 
 
 def _covered(lowered: str, term: str, spans: np.ndarray) -> np.ndarray:
-    """Find the words that a term reaches over; signs may part a pair of words."""
-    if len(spans) == 0:
-        return np.zeros(0, dtype=np.int64)
+    """Find the words that a term reaches over; signs may part words that stand together."""
     if is_piece(term):
-        held = [w for w in re.finditer(WORD, lowered) if term in pieces_within(w.group())]
-        return np.flatnonzero([any(_meet(word.span(), span) for word in held) for span in spans])
-    pattern = r"\s*".join(re.escape(word) for word in term.split(" "))
-    edges = (r"(?<!\w)" if term[:1].isalnum() else "", r"(?!\w)" if term[-1:].isalnum() else "")
+        held = _holding(lowered, term.removeprefix(PIECE))
+        return np.flatnonzero([any(_meet(word, span) for word in held) for span in spans])
+    words = [word for word in term.split(" ") if word not in (START, END)]
+    if len(spans) == 0 or not words:
+        return np.zeros(0, dtype=np.int64)
+    pattern = r"\s*".join(map(re.escape, words))
+    edges = (
+        r"(?<!\w)" if words[0][:1].isalnum() else "",
+        r"(?!\w)" if words[-1][-1:].isalnum() else "",
+    )
     found = re.search(edges[0] + pattern + edges[1], lowered) or re.search(pattern, lowered)
     if found is None:
         return np.zeros(0, dtype=np.int64)
     return np.flatnonzero([_meet(found.span(), span) for span in spans])
 
 
-def _meet(found: tuple[int, int], span: np.ndarray) -> bool:
+def _holding(lowered: str, piece: str) -> list[tuple[int, int]]:
+    """Find the words that a piece reaches into, wherever it stands: start and end of each."""
+    words = [word.span() for word in re.finditer(WORD, lowered)]
+    whole = joined([lowered[start:end] for start, end in words])
+    places = [found.start() for found in re.finditer(f"(?={re.escape(piece)})", whole)]
+    held, behind = [], 0
+    for start, end in words:
+        first = behind + 1  # the word's place in the whole, behind a space
+        behind = first + end - start
+        if any(place < behind and place + len(piece) > first for place in places):
+            held.append((start, end))
+    return held
+
+
+def _meet(found: tuple[int, int], span: Sequence[int] | np.ndarray) -> bool:
     return bool(span[0] < found[1] and span[1] > found[0])

@@ -7,9 +7,9 @@ from typing import Any
 
 from cellstate.errors import InputError, did_you_mean, explain
 
-SIZES = {"small": (128, 128, 1), "medium": (200, 200, 1), "large": (300, 300, 2)}
-"""Features of a word, units and layers of the LSTM."""
-BUCKETS = 50_000
+SIZES = {"small": (128, 64, 1), "medium": (200, 100, 1), "large": (300, 150, 2)}
+"""Features of a word, units of the LSTM in each direction, and its layers."""
+BUCKETS = 10_000
 """Numbers of pieces of words."""
 HEAD = 50
 """Units of the head on a language model, as in the paper."""
@@ -65,7 +65,7 @@ class Plan:
         return LanguageNetwork(
             self.vocabulary,
             embedding_size=self.width,
-            hidden_size=2 * self.hidden,
+            hidden_size=4 * self.hidden,
             num_layers=self.layers + 1,
             tie=True,
             embedding_dropout=0.1,
@@ -90,7 +90,7 @@ def make_plan(
     --------
     >>> given = {"is_pretrained": False, "vocabulary": 900, "pieces": 0, "outputs": 2}
     >>> make_plan("doctest", size="small", **given).hidden
-    128
+    64
     """
     if size not in SIZES:
         must = "size must be 'small', 'medium' or 'large'"
