@@ -52,6 +52,19 @@ def check_place(path: Path, option: str) -> None:
         raise _bad(option, must, f"no {path.absolute().parent}", "Create it first")
 
 
+def check_report(path: Path) -> None:
+    """Check that a page may be written there, before any work is done for it.
+
+    Raises
+    ------
+    FrameError
+        The name has another ending, is a folder's, or its directory is missing.
+    """
+    check_place(path, "--report")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise _bad("--report", "the page must end in .html", str(path), "Rename it")
+
+
 def give(frame: Any, out: Path | None, model: Path, *, as_json: bool) -> None:
     """Write a table to its file if there is one; tell of it, or show it, or print it as JSON."""
     if out is not None:
