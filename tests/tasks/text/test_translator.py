@@ -63,12 +63,12 @@ def test_a_small_language_is_learned(translator, vocabulary):
 
 @pytest.mark.parametrize("changed", [{"input_feeding": True}, {"attention": "additive"}])
 def test_other_decoders_learn_it_too(changed):
-    model = small(**changed).fit(*corpus.pairs(400))
+    model = small(**changed).fit(*corpus.pairs(240))
     assert model.evaluate(*TEST).metric("BLEU") > 60
 
 
 def test_apart_vocabularies_and_scheduled_sampling_learn_it_too():
-    model = small(shared=False, scheduled_sampling=0.2).fit(*corpus.pairs(400))
+    model = small(shared=False, scheduled_sampling=0.2).fit(*corpus.pairs(240))
     source, target = model.fitted_.tokenizers
     assert source.vocabulary != target.vocabulary
     assert model.evaluate(*TEST).metric("BLEU") > 60
