@@ -91,14 +91,25 @@ def _write(frame: Any, path: Path) -> None:
 
 def _write_csv(frame: dict[str, list[Any]], path: Path) -> None:
     """Write predictions for arrays, which need no package for frames."""
-    from cellstate.artifact import write_file
-
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(frame)
     writer.writerows(zip(*frame.values(), strict=True))
+    write_bytes(path, text.getvalue().encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    FrameError
+        It cannot be written; an older file is still there.
+    """
+    from cellstate.artifact import write_file
+
     try:
-        write_file(path, text.getvalue().encode())
+        write_file(path, data)
     except OSError as problem:
         must = "the file must be writable"
         given = problem.strerror or str(problem)
