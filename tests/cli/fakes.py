@@ -211,7 +211,9 @@ class FakeClassifier(AbstractEstimator):
     def predict(self, X: Any) -> Any:
         return self.classes_[self.predict_proba(X).argmax(axis=1)]
 
-    def evaluate(self, X: Any, y: Any) -> Evaluation:
+    def evaluate(self, X: Any = None, y: Any = None) -> Evaluation:
+        if X is None:
+            raise InputError("FakeClassifier: there must be rows to score; got none. Give X and y.")
         return Evaluation({"accuracy": float(np.mean(self.predict(X) == y))})
 
     def story(self) -> Story:

@@ -116,6 +116,7 @@ def test_a_report_can_be_written(cellstate, prices, tmp_path):
         ("", "Missing option '--horizon'"),
         ("--horizon 2 --report {tmp}/model/page.html", "the report must be outside the model's"),
         ("--horizon 2 --report {tmp}", "--report: the output must be a file; got the folder"),
+        ("--horizon 2 --report {tmp}/page.txt", "--report: the page must end in .html; got"),
         ("--horizon 2 --report {tmp}/no/page.html", "the output's directory must exist; got no"),
     ],
 )

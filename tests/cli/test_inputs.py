@@ -74,6 +74,16 @@ def test_labelled_texts(tmp_path: Path) -> None:
     }
 
 
+def test_lines_to_predict_may_have_the_labels_that_evaluate_reads(tmp_path: Path) -> None:
+    answers, path = FORMS["labelled text"].answers, tmp_path / "a.txt"
+    assert answers(Sorter(), [write(path, "a fine film\nb dull\n")])["text"] == [
+        "fine film",
+        "dull",
+    ]
+    assert answers(Sorter(), [write(path, "a film\nb\n")])["text"] == ["a film", "b"]
+    assert answers(Sorter(), [write(path, "a film\na story\n")])["text"] == ["a film", "a story"]
+
+
 def test_tagged_sentences_of_several_files(tmp_path: Path) -> None:
     form, path = FORMS["tagged text"], write(tmp_path / "a.tsv", "Ann\tB\nsings\tO\n")
     assert form.examples([path, path]) == ([["Ann", "sings"]] * 2, [["B", "O"]] * 2)

@@ -8,6 +8,13 @@ import pytest
 pytestmark = pytest.mark.usefixtures("_fake_jobs")
 
 
+SCORES = {
+    "systems": {"LSTM": {"accuracy": 0.5}},
+    "winner": "LSTM",
+    "by_class": {"pos": {"precision": 0.5, "rows": 4.0}, "neg": {"precision": 0.25, "rows": 8.0}},
+}
+
+
 @pytest.fixture
 def classifier(cellstate, rows, tmp_path):
     folder = tmp_path / "classifier"
@@ -95,6 +102,16 @@ def test_a_classifier_is_scored(cellstate, classifier, rows):
     assert cellstate("evaluate", classifier, rows).out == "accuracy: 1\n"
 
 
+def test_scores_of_each_class_are_shown(cellstate, classifier, rows, monkeypatch):
+    monkeypatch.setattr("tests.cli.fakes.Evaluation.as_dict", lambda _: SCORES)
+    lines = cellstate("evaluate", classifier, rows).out.splitlines()
+    assert [line.split() for line in lines if line.startswith((" class", " pos", " neg"))] == [
+        ["class", "precision", "rows"],
+        ["pos", "0.5", "4"],
+        ["neg", "0.25", "8"],
+    ]
+
+
 def test_a_backtest_takes_the_method_s_options(cellstate, model, prices):
     result = cellstate("backtest", model, prices, "--windows", 5, "--refit", "--json")
     assert result.json["rows"] == [{"windows": 5, "refit": True}]
@@ -133,9 +150,11 @@ def test_a_model_s_page_is_written(cellstate, model, tmp_path):
         ("predict {model} --target a", "a model of the job 'forecast' takes no --target; got"),
         ("predict {classifier} --future a.csv", "'classify' takes no --future; got --future a"),
         ("predict {classifier}", "one file must be named; got none. Name one"),
+        ("evaluate {classifier}", "there must be rows to score; got none. Give X and y."),
         ("evaluate {classifier} a.csv b.csv", "one file must be named; got 2 files"),
         ("backtest {classifier} a.csv", "the model must be one that forecasts; got the job 'cl"),
         ("inspect {model} --report {tmp}", "--report: the output must be a file; got the folder"),
+        ("inspect {model} --report {tmp}/page.txt", "--report: the page must end in .html; got"),
         ("predict", "Missing argument 'MODEL'"),
     ],
 )

@@ -105,10 +105,19 @@ def test_bytes_that_are_no_text_are_named_with_their_line(cellstate, folder, typ
     typed("ein Hund\nschläft\n".encode("latin-1"))
     result = cellstate("translate", folder)
     assert result.code == 2
-    assert "in line 2" in result.err
+    assert "got the byte 0xe4 at offset 13 (line 2)" in result.err
     assert "--encoding" in result.err
     typed("schläft\n".encode("latin-1"))
     assert cellstate("translate", folder, "--encoding", "latin-1").code == 0
+
+
+def test_bad_input_leaves_the_older_output_as_it_was(cellstate, folder, tmp_path):
+    source, out = tmp_path / "in.txt", tmp_path / "out.txt"
+    source.write_bytes(b"ein Hund\nschl\xe4ft\n")
+    out.write_text("older")
+    assert cellstate("translate", folder, source, "--out", out, "--batch", 1).code == 2
+    assert out.read_text() == "older"
+    assert sorted(tmp_path.iterdir()) == [source, out]
 
 
 def test_an_encoding_that_does_not_exist_is_refused(cellstate, folder, typed):

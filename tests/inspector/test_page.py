@@ -53,6 +53,22 @@ def climate() -> str:
     return render(stories.climate())
 
 
+def test_a_matrix_of_per_cent_says_each_number_once():
+    def shown(values):
+        names = ("a", "b")
+        matrix = sections.Matrix("M", names, names, np.array(values), "row", "column")
+        return render(sections.Story("S", "", (matrix,)))
+
+    assert "<small>75 %</small>" in shown([[30, 10], [0, 8]])
+    assert "<small>" not in shown([[75, 25], [0, 100]])
+
+
+def test_a_paragraph_keeps_its_line_breaks():
+    page = render(sections.Story("S", "", (sections.Text("Verse", "one\ntwo"),) * 2))
+    assert "<p>one\ntwo</p>" in page
+    assert re.search(r"\.prose p \{ white-space: pre-line; \}", page)
+
+
 def test_page_shows_every_section_under_its_title(climate):
     text = Outline(climate).text
     for section in stories.climate().sections:

@@ -46,7 +46,8 @@ def _run(
         "encoding": encoding,
     }
     chosen = form.chosen(words, estimator.task)
-    evaluation = estimator.evaluate(*form.examples(data or [], **chosen))
+    given = form.examples(data, **chosen) if data else ()  # then it scores what fit kept
+    evaluation = estimator.evaluate(*given)
     document = evaluation.as_dict()
     if json:
         screen.print_json({"model": model, "job": estimator.task, **document})
@@ -57,7 +58,9 @@ def _run(
 
 
 def _show(document: dict[str, Any]) -> None:
-    """Print the scores of model and baselines as a table, then what they mean."""
+    """Print the scores of model and baselines, and of each class, then what they mean."""
+    from cellstate.tasks.evaluation import MOST_CLASSES
+
     systems: dict[str, dict[str, float]] = document["systems"]
     metrics = list(next(iter(systems.values())))
     rows = [
@@ -65,6 +68,11 @@ def _show(document: dict[str, Any]) -> None:
         for name, scores in systems.items()
     ]
     screen.print_table(["", *metrics], rows)
+    classes: dict[str, dict[str, float]] = document.get("by_class", {})
+    if 0 < len(classes) <= MOST_CLASSES:
+        columns = list(next(iter(classes.values())))
+        lines = [(str(name), *values.values()) for name, values in classes.items()]
+        screen.print_table(["class", *columns], lines)
     definitions = [f"{name}: {text}." for name, text in document.get("definitions", {}).items()]
     lead = [document.get("verdict", ""), document.get("protocol", "")]
     for line in (*lead, *document.get("notes", ()), *definitions):

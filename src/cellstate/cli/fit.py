@@ -95,7 +95,7 @@ def _check_outputs(out: Path, report: Path | None) -> None:
             must = "the report must be outside the model's folder, which holds nothing else"
             do = f"Write it beside the folder, for example --report {out.name}.html"
             raise InputError(explain("--report", must, str(report), do))
-        tables.check_place(report, "--report")
+        tables.check_report(report)
 
 
 def _tell(model: Any, out: Path, report: Path | None, seconds: float, as_json: bool) -> None:

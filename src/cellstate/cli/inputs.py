@@ -142,12 +142,23 @@ def _answers_to_texts(estimator: Any, paths: list[Path], **options: Any) -> dict
     from cellstate.data.text.reading import read_labelled
 
     separator = options.get("separator") or "|"
-    texts, _ = read_labelled(only(paths), answers=False, **options)
+    texts, labels = read_labelled(only(paths), answers=False, **options)
+    if labels is None:
+        texts = _without_labels(texts, {str(name) for name in estimator.classes_})
     told = [
         separator.join(map(str, label)) if isinstance(label, list | tuple) else label
         for label in screen.to_json(estimator.predict(texts))
     ]
     return {"text": texts, "prediction": told, **_shares(estimator, texts)}
+
+
+def _without_labels(texts: list[str], classes: set[str]) -> list[str]:
+    """Drop the labels of lines that all begin with one, of at least two classes: a test file's."""
+    parts = [text.split(maxsplit=1) for text in texts]
+    firsts = {part[0] for part in parts if part}
+    if not (len(firsts) > 1 and firsts <= classes and all(len(part) == 2 for part in parts)):
+        return texts
+    return [rest.strip() for _, rest in parts]
 
 
 def _tagged(paths: list[Path], encoding: str = "utf-8") -> tuple[Any, ...]:

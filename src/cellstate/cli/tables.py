@@ -52,6 +52,19 @@ def check_place(path: Path, option: str) -> None:
         raise _bad(option, must, f"no {path.absolute().parent}", "Create it first")
 
 
+def check_report(path: Path) -> None:
+    """Check that a page may be written there, before any work is done for it.
+
+    Raises
+    ------
+    FrameError
+        The name has another ending, is a folder's, or its directory is missing.
+    """
+    check_place(path, "--report")
+    if path.suffix.lower() not in (".html", ".htm"):
+        raise _bad("--report", "the page must end in .html", str(path), "Rename it")
+
+
 def give(frame: Any, out: Path | None, model: Path, *, as_json: bool) -> None:
     """Write a table to its file if there is one; tell of it, or show it, or print it as JSON."""
     if out is not None:
@@ -78,14 +91,25 @@ def _write(frame: Any, path: Path) -> None:
 
 def _write_csv(frame: dict[str, list[Any]], path: Path) -> None:
     """Write predictions for arrays, which need no package for frames."""
-    from cellstate.artifact import write_file
-
     text = io.StringIO(newline="")
     writer = csv.writer(text, lineterminator="\n")
     writer.writerow(frame)
     writer.writerows(zip(*frame.values(), strict=True))
+    write_bytes(path, text.getvalue().encode())
+
+
+def write_bytes(path: Path, data: bytes) -> None:
+    """Write a file whole or not at all.
+
+    Raises
+    ------
+    FrameError
+        It cannot be written; an older file is still there.
+    """
+    from cellstate.artifact import write_file
+
     try:
-        write_file(path, text.getvalue().encode())
+        write_file(path, data)
     except OSError as problem:
         must = "the file must be writable"
         given = problem.strerror or str(problem)

@@ -84,9 +84,8 @@ def _run(
         for line in batchwise(translator, _lines(file, encoding), batch, settings):
             print(line, flush=True)  # noqa: T201  a pipe behind waits for it
         return
-    with out.open("w", encoding="utf-8") as target:
-        for line in batchwise(translator, _lines(file, encoding), batch, settings):
-            target.write(line + "\n")
+    said = list(batchwise(translator, _lines(file, encoding), batch, settings))
+    tables.write_bytes(out, "".join(f"{line}\n" for line in said).encode())
 
 
 def batchwise(
@@ -110,11 +109,16 @@ def _lines(file: Path | None, encoding: str) -> Iterator[str]:
         for line in iterate_lines(file, encoding):
             yield line.rstrip("\r\n")
         return
+    read = 0
     for number, raw in enumerate(sys.stdin.buffer, start=1):
         try:
             yield raw.decode(encoding).rstrip("\r\n")
         except (UnicodeDecodeError, LookupError) as problem:
             must = f"the input must be text in {encoding}"
             do = "Name its encoding with --encoding"
-            given = f"{problem} in line {number}"
+            given = f"{problem} in line {number:,}"
+            if isinstance(problem, UnicodeDecodeError):
+                at = problem.start
+                given = f"the byte 0x{raw[at]:02x} at offset {read + at:,} (line {number:,})"
             raise FrameError(explain("standard input", must, given, do)) from None
+        read += len(raw)

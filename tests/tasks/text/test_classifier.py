@@ -12,6 +12,7 @@ from cellstate.tasks.text.classifier import TextClassifier
 from cellstate.train import TrainConfig
 
 BRIEF = TrainConfig(epochs=4)
+ENOUGH = TrainConfig(epochs=10)
 RNG = np.random.default_rng(0)
 GOOD = ["lovely", "brilliant", "moving", "delightful", "funny"]
 BAD = ["dull", "tedious", "lifeless", "clumsy", "shallow"]
@@ -36,12 +37,12 @@ SEVERAL = [["about film"] * ("film" in t) + [label] for t, label in zip(TEXTS, L
 
 @pytest.fixture(scope="module")
 def model():
-    return TextClassifier(networks=2, random_state=0).fit(TEXTS, LABELS)
+    return TextClassifier(networks=2, random_state=0, train=ENOUGH).fit(TEXTS, LABELS)
 
 
 @pytest.fixture(scope="module")
 def tagged():
-    return TextClassifier(networks=2, random_state=0).fit(TEXTS, SEVERAL)
+    return TextClassifier(networks=2, random_state=0, train=ENOUGH).fit(TEXTS, SEVERAL)
 
 
 def test_it_learns_which_words_tell_the_class(model):

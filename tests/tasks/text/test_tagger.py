@@ -230,6 +230,13 @@ def test_arguments_out_of_range_are_named(options: dict[str, Any], message: str)
         make(**options).fit(X, y)
 
 
+def test_a_mistyped_tag_does_not_make_entities_plain_tags() -> None:
+    X, y = [["Ann", "sings"]] * 3, [["B-PER", "O"], ["B-PER", "O"], ["U-PER", "O"]]
+    with pytest.raises(InputError, match=r"got 'U-PER' as y\[2\]\[0\], and 'B-PER' elsewhere"):
+        make(train=LEARN).fit(X, y)
+    assert make(scheme="none", train=LEARN).fit(X, y).scheme_ == "none"
+
+
 @pytest.mark.parametrize("valid", [3, (ONE,), "ab"])
 def test_validation_sentences_must_be_a_pair(valid: Any) -> None:
     with pytest.raises(InputError, match="valid"):

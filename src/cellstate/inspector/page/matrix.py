@@ -16,19 +16,25 @@ MOST_CELLS = 24  # a side; beyond, cells are too small for numbers
 
 
 def matrix(section: sections.Matrix, detail: Detail) -> Markup:
-    """Numbers on a tint that says which share of its row each is."""
+    """Numbers on a tint that says which share of its row each is.
+
+    The share also stands below its number, unless numbers are per cent of their rows already.
+    """
     values = np.asarray(section.values, np.float64)
     share = row_shares(values)
     if max(values.shape, default=0) > MOST_CELLS:
         return _picture(section, share, detail)
     counts = formats.column(values.ravel().tolist())
     width = len(section.column_names)
+    is_said = not np.allclose(values, 100.0 * share, rtol=0.0, atol=1.0)
     body = [
         element(
             "tr",
             element("th", name, scope="row"),
             [
-                _cell(counts[row * width + column], share[row, column], row, column, section)
+                _cell(
+                    counts[row * width + column], share[row, column], row, column, section, is_said
+                )
                 for column in range(width)
             ],
         )
@@ -56,13 +62,15 @@ def matrix(section: sections.Matrix, detail: Detail) -> Markup:
     )
 
 
-def _cell(words: str, share: float, row: int, column: int, section: sections.Matrix) -> Markup:
+def _cell(
+    words: str, share: float, row: int, column: int, section: sections.Matrix, is_said: bool
+) -> Markup:
     hit = section.row_names == section.column_names and row == column
     known = bool(np.isfinite(share))
     return element(
         "td",
         words,
-        element("small", f"{share * 100:.0f} %") if known else None,
+        element("small", f"{share * 100:.0f} %") if known and is_said else None,
         class_="hit" if hit else None,
         style=f"--share:{share * 100:.1f}%" if known else None,
     )

@@ -74,7 +74,7 @@ def read_scheme(where: str, scheme: Any, tags: Sentences) -> str:
     Raises
     ------
     InputError
-        The scheme is unknown, or tags are not of it.
+        The scheme is unknown, or tags are not of it, or some tags mark entities and others do not.
     """
     if scheme not in schemes.SCHEMES:
         must = f"scheme must be one of {', '.join(map(repr, schemes.SCHEMES))}"
@@ -82,10 +82,27 @@ def read_scheme(where: str, scheme: Any, tags: Sentences) -> str:
         raise InputError(explain(where, must, repr(scheme), do))
     different = {tag for labels in tags for tag in labels}
     if scheme == "auto":
-        return schemes.detect(different)
+        found = schemes.detect(different)
+        if found == "none" and schemes.OUTSIDE in different:
+            _check_unmixed(where, tags)
+        return found
     if scheme != "none":
         check_tags(where, tags, scheme)
     return scheme
+
+
+def _check_unmixed(where: str, tags: Sentences) -> None:
+    """Refuse tags beside 'O' some of which mark the parts of entities, and some do not."""
+    firsts = {tag: (row, k) for row, labels in enumerate(tags) for k, tag in enumerate(labels)}
+    parts = [tag for tag in firsts if tag[1:2] == "-" and schemes.is_tag(tag)]
+    others = [tag for tag in firsts if not schemes.is_tag(tag)]
+    if not parts or not others:
+        return
+    row, place = firsts[others[0]]
+    must = "tags beside 'O' must all mark parts of entities, or none"
+    given = f"{others[0]!r} as y[{row}][{place}], and {parts[0]!r} elsewhere"
+    do = "Mend the tag (of BILOU, write L as E and U as S), or give scheme='none'"
+    raise InputError(explain(where, must, given, do))
 
 
 def check_tags(where: str, tags: Sentences, scheme: str) -> None:

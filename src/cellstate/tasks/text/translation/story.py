@@ -13,6 +13,7 @@ from cellstate.tasks.text.translation import words
 from cellstate.tasks.text.translation.metrics import score, sentence_bleu
 
 if TYPE_CHECKING:
+    from cellstate.tasks.text.translation.fitted import Alignment
     from cellstate.tasks.text.translator import Translator
 
 SAMPLES = 3
@@ -22,7 +23,9 @@ LENGTHS = (5, 10, 15, 20, 30)
 """Upper ends of the groups of sentences by their number of words."""
 FEWEST_OF_A_LENGTH = 5
 READABLE = range(4, 19)
-"""Tokens of a sentence whose alignment is shown."""
+"""Tokens of a sentence whose alignment is best shown; where there is none, the shortest are."""
+CANDIDATES = 20
+"""Sentences of which one is chosen for a picture."""
 SMOOTHED = (
     "In training labels are smoothed and features dropped, so that its loss stays above that of "
     "validation for long."
@@ -80,28 +83,36 @@ def _pictures(
     translator: Translator, evaluation: Evaluation, bleu: np.ndarray
 ) -> list[sections.Section]:
     """Show where the decoder looked, in sentences that were translated well and middlingly."""
-    found: list[sections.Section] = []
     order = np.argsort(-bleu, kind="stable")
-    for start in (0, len(order) // 2):
-        for place in order[start : start + 20]:
-            (alignment,) = translator.alignments([evaluation.inputs[int(place)]])
-            sizes = (len(alignment.source), len(alignment.target))
-            if any(size not in READABLE for size in sizes):
-                continue
-            found.append(
-                sections.Matrix(
-                    f"Where the decoder looked: {alignment.translation}",
-                    alignment.target,
-                    alignment.source,
-                    np.rint(100.0 * alignment.weights),
-                    "written",
-                    "looked at",
-                    "Per cent of the attention of each written token; ⏎ is the end of the sentence."
-                    " A token is written from what is looked at before it.",
-                )
-            )
-            break
-    return found[:PICTURES]
+    sizes = np.array([len(source) for source in translator.fitted_.encoded(evaluation.inputs)])
+    found: list[sections.Section] = []
+    shown: set[int] = set()
+    for start in np.arange(PICTURES) * len(order) // PICTURES:
+        places = [int(place) for place in order[start:] if int(place) not in shown]
+        # Sources of a size to read go first; a stable sort keeps the better translations before.
+        places.sort(key=lambda place: max(0, int(sizes[place]) + 2 - READABLE.stop))
+        places = places[:CANDIDATES]
+        alignments = translator.alignments([evaluation.inputs[place] for place in places])
+        spans = {k: (len(a.source), len(a.target)) for k, a in enumerate(alignments)}
+        fit = [k for k, span in spans.items() if min(span) >= READABLE.start]
+        if fit:
+            best = min(fit, key=lambda k: max(READABLE.stop - 1, *spans[k]))
+            shown.add(places[best])
+            found.append(_picture(alignments[best]))
+    return found
+
+
+def _picture(alignment: Alignment) -> sections.Matrix:
+    return sections.Matrix(
+        f"Where the decoder looked: {alignment.translation}",
+        alignment.target,
+        alignment.source,
+        np.rint(100.0 * alignment.weights),
+        "written",
+        "looked at",
+        "Per cent of the attention of each written token; ⏎ is the end of the sentence."
+        " A token is written from what is looked at before it.",
+    )
 
 
 def _lengths(evaluation: Evaluation) -> list[sections.Section]:
@@ -126,7 +137,8 @@ def _lengths(evaluation: Evaluation) -> list[sections.Section]:
             ("words", "sentences", *evaluation.columns, "length ratio"),
             tuple(rows),
             note="The ratio is that of the words written to those of the references; below 1 "
-            "something is left out.",
+            f"something is left out. Lengths of fewer than {FEWEST_OF_A_LENGTH} sentences are not "
+            "shown.",
         )
     ]
 
