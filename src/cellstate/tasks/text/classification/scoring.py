@@ -55,9 +55,13 @@ def compare(
             named = probabilities >= thresholds.get(system, np.full(truth.shape[1], 0.5))
             rows[system] = score_labels(truth, probabilities, named)
         said[system] = named
+    decided_by = "micro F1" if labels.is_multi else "accuracy"
+    if ALONE in rows:
+        mixed = f"{NAME} is the networks mixed with a linear model of pieces; by themselves the"
+        notes += (f"{mixed} networks have {decided_by} {rows[ALONE][decided_by]:.4g}.",)
     return Evaluation(
         rows,
-        "micro F1" if labels.is_multi else "accuracy",
+        decided_by,
         protocol,
         notes,
         truth,
