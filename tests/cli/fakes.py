@@ -159,7 +159,7 @@ class FakeForecaster(AbstractEstimator):
 
         return pl.DataFrame({"windows": [windows], "refit": [refit]})
 
-    def story(self) -> Story:
+    def story(self, frame: Any = None) -> Story:
         rows = (("LSTM", 0.5), ("naive [last]", 0.7))
         table = Table("Baselines", ("model", "MASE"), rows, {"MASE": "min"})
         facts = Facts("Data", (("rows", str(self.rows_)),))
@@ -216,8 +216,9 @@ class FakeClassifier(AbstractEstimator):
             raise InputError("FakeClassifier: there must be rows to score; got none. Give X and y.")
         return Evaluation({"accuracy": float(np.mean(self.predict(X) == y))})
 
-    def story(self) -> Story:
-        return Story("Classes", f"{len(self.classes_)} classes.", ())
+    def story(self, X: Any = None, y: Any = None) -> Story:
+        rows = 0 if X is None else len(X)
+        return Story("Classes", f"{len(self.classes_)} classes, {rows} rows scored.", ())
 
     def _fitted_parts(self) -> Any:
         return {}, {"classes": self.classes_.tolist()}, {}, {}, {"means": self.means_}

@@ -94,12 +94,21 @@ def test_a_model_is_scored_on_held_out_data(cellstate, model, prices):
     assert cellstate("evaluate", model, "--json").json == {
         "model": str(model),
         "job": "forecast",
+        "report": None,
         "scores": {"rows": 0.0, "none": None},
     }
 
 
 def test_a_classifier_is_scored(cellstate, classifier, rows):
     assert cellstate("evaluate", classifier, rows).out == "accuracy: 1\n"
+
+
+def test_a_page_tells_of_the_rows_that_were_scored(cellstate, classifier, rows, tmp_path):
+    page = tmp_path / "scores.html"
+    lines = cellstate("evaluate", classifier, rows, "--report", page).out.splitlines()
+    assert lines[-1] == f"Report: {page}"
+    scored = len(pl.read_csv(rows))
+    assert f"classes, {scored} rows scored." in page.read_text(encoding="utf-8")
 
 
 def test_scores_of_each_class_are_shown(cellstate, classifier, rows, monkeypatch):
@@ -152,6 +161,7 @@ def test_a_model_s_page_is_written(cellstate, model, tmp_path):
         ("predict {classifier}", "one file must be named; got none. Name one"),
         ("evaluate {classifier}", "there must be rows to score; got none. Give X and y."),
         ("evaluate {classifier} a.csv b.csv", "one file must be named; got 2 files"),
+        ("evaluate {classifier} --report {tmp}/r.pdf", "--report: the page must end in .html"),
         ("backtest {classifier} a.csv", "the model must be one that forecasts; got the job 'cl"),
         ("inspect {model} --report {tmp}", "--report: the output must be a file; got the folder"),
         ("inspect {model} --report {tmp}/page.txt", "--report: the page must end in .html; got"),

@@ -7,13 +7,16 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import inputs, screen
+from cellstate.cli import inputs, screen, tables
 from cellstate.cli.commands import single
 from cellstate.cli.models import Model, load
 
 Data = Annotated[
     list[Path] | None,
     typer.Argument(metavar="DATA", help="Held-out data; the model's own where it kept some."),
+]
+Report = Annotated[
+    Path | None, typer.Option(metavar="FILE", help="Also write a page about these scores (.html).")
 ]
 
 
@@ -34,8 +37,11 @@ def _run(
     label: inputs.Label = None,
     separator: inputs.Separator = None,
     encoding: inputs.Encoding = None,
+    report: Report = None,
     json: screen.Json = False,
 ) -> None:
+    if report is not None:
+        tables.check_report(report)
     estimator = load(model)
     form = inputs.form_of(estimator)
     words = {
@@ -49,12 +55,19 @@ def _run(
     given = form.examples(data, **chosen) if data else ()  # then it scores what fit kept
     evaluation = estimator.evaluate(*given)
     document = evaluation.as_dict()
+    if report is not None:
+        from cellstate.inspector import write_page
+
+        write_page(estimator.story(*given), report)
     if json:
-        screen.print_json({"model": model, "job": estimator.task, **document})
-    elif "systems" in document:
+        screen.print_json({"model": model, "job": estimator.task, "report": report, **document})
+        return
+    if "systems" in document:
         _show(document)
     else:
         screen.say(str(evaluation))
+    if report is not None:
+        screen.say(f"Report: {report}")
 
 
 def _show(document: dict[str, Any]) -> None:

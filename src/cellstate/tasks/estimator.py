@@ -75,8 +75,8 @@ class AbstractEstimator(ABC):
         """Score against truth, beside the baselines, and say who won."""
 
     @abstractmethod
-    def story(self) -> Story:
-        """Tell what the fit has to show, for the report page and the terminal."""
+    def story(self, *args: Any, **kwargs: Any) -> Story:
+        """Tell what the fit has to show, for the page and the terminal; scored as by `evaluate`."""
 
     @abstractmethod
     def _fitted_parts(
