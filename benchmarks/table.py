@@ -70,7 +70,7 @@ BENCHMARKS: dict[str, Benchmark] = {
         TEXT_CLASSES,
     ),
     "text-sst5": Benchmark(
-        "Sentiment of sentences in five classes, published splits, three seeds: accuracy.",
+        "Sentiment of sentences in five classes, published splits, one seed: accuracy.",
         "benchmarks.text_classify:sst5",
         TEXT_CLASSES,
     ),

@@ -16,7 +16,8 @@ from benchmarks.harness.options import Options
 from benchmarks.harness.record import Recorder
 from cellstate.data import catalogue
 
-SEEDS = (0, 1, 2)
+SEEDS = {"sst2": (0, 1, 2), "sst5": (0,), "trec": (0, 1, 2)}
+"""Three, but one of SST-5, of which a fit takes over ten minutes of a core."""
 QUICK_ROWS = 1200
 PUBLISHED = {"sst2": 0.827, "sst5": 0.450, "trec": 0.912}
 """CNN-rand: Y. Kim, "Convolutional neural networks for sentence classification", EMNLP 2014."""
@@ -51,7 +52,7 @@ def measure(name: str, recorder: Recorder, options: Options) -> None:
     if options.quick:
         train = (train[0][:QUICK_ROWS], train[1][:QUICK_ROWS])
     scores, seconds = [], []
-    for seed in SEEDS[:1] if options.quick else SEEDS:
+    for seed in SEEDS[name][:1] if options.quick else SEEDS[name]:
         # The sentences of the treebank are cut into words already, by white space.
         kind = "word" if name == "trec" else "whitespace"
         model = TextClassifier(tokenizer=kind, random_state=seed)
