@@ -82,16 +82,16 @@ def checked_state(
             held[layer.name] = _held_to(layer, batch, state[layer.name])
         else:
             held |= zero_state((layer,), batch)
-    for name in state:
-        if name not in held:
-            raise InputError(
-                explain(
-                    "runtime.Chain",
-                    "state must hold the chain's LSTM layers by name",
-                    repr(name),
-                    did_you_mean(name, held) if held else "Leave it out",
-                )
+    if not state.keys() <= held.keys():
+        name = next(name for name in state if name not in held)
+        raise InputError(
+            explain(
+                "runtime.Chain",
+                "state must hold the chain's LSTM layers by name",
+                repr(name),
+                did_you_mean(name, held) if held else "Leave it out",
             )
+        )
     return held
 
 
@@ -100,7 +100,7 @@ def _held_to(layer: network.LSTM, batch: int, given: tuple[Floats, Floats]) -> L
     if isinstance(given, tuple) and len(given) == 2:  # the common case, in few operations
         h, c = given
         if is_dense(h, shape) and is_dense(c, shape):
-            return LSTMState(h, c)
+            return given if type(given) is LSTMState else LSTMState(h, c)
     try:
         h, c = (np.asarray(part) for part in given)
     except (TypeError, ValueError) as problem:
