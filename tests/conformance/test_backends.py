@@ -57,6 +57,8 @@ DRAWS, DRAWS_NORMED = 3, 15
 def test_error_is_at_most_twice_that_of_eager_torch(
     backend: Backend, device: str, dtype: torch.dtype, case: Case
 ) -> None:
+    # In float64 the reference is no better than what it judges, and takes a share itself.
+    share = 3 if dtype == torch.float64 else 2
     ratios: dict[str, list[float]] = {}
     for seed in range(DRAWS_NORMED if case.variant.layer_norm else DRAWS):
         operands = case.operands(dtype, device, seed)
@@ -68,10 +70,8 @@ def test_error_is_at_most_twice_that_of_eager_torch(
             assert value.dtype == dtype
             ratio = distance(value, exact[label]) / (allowed[label] or 1.0)
             # A single draw may be ill-conditioned, and then either error is a matter of luck.
-            assert ratio < 20, label
+            assert ratio < 10 * share, label
             ratios.setdefault(label, []).append(ratio)
-    # In float64 the reference is no better than what it judges, and takes a share itself.
-    share = 3 if dtype == torch.float64 else 2
     assert not {label: r for label, r in ratios.items() if statistics.median(r) > share}
 
 
