@@ -15,7 +15,7 @@ from cellstate.data.catalogue import CATALOGUE, DataFile, DataSet, find, get, pa
 from cellstate.errors import DownloadError, InputError
 
 CONTENT = b"ds,y\n1,2\n"
-PACKED = gzip.compress(CONTENT)
+PACKED = gzip.compress(CONTENT, mtime=0)
 SERIES = DataFile(
     "series/x.csv.gz",
     hashlib.sha256(PACKED).hexdigest(),
@@ -97,7 +97,7 @@ def test_content_counts_however_it_is_compressed(tmp_path: Path, level: int) -> 
     assert path("one", tmp_path, verify=True) == file
 
 
-@pytest.mark.parametrize("damage", [PACKED[:-1], b"", gzip.compress(b"else"), b"no gzip"])
+@pytest.mark.parametrize("damage", [PACKED[:-1], b"", gzip.compress(b"else", mtime=0), b"no gzip"])
 def test_damaged_file_is_refused_when_verified(tmp_path: Path, damage: bytes) -> None:
     store(tmp_path, "series/x.csv.gz", damage)
     path("one", tmp_path)
