@@ -16,7 +16,7 @@ demo: $(READY) ## Fit a forecaster on real data, compare it with its baselines, 
 	$(BIN)/python examples/demo.py
 
 test: $(READY) ## Run all tests and doctests (ARGS="-k name" for some, ARGS=-n0 in one process)
-	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile $(ARGS)
+	$(BIN)/python -m pytest -n auto --maxprocesses 8 --dist loadfile --no-loadscope-reorder $(ARGS)
 
 check: $(READY) ## Lint, format, types, import rules
 	$(BIN)/ruff check

@@ -19,6 +19,12 @@ settings.register_profile("cellstate", deadline=None)
 settings.load_profile("cellstate")
 
 
+@pytest.hookimpl(trylast=True)  # after the shuffling
+def pytest_collection_modifyitems(items: list[pytest.Item]) -> None:
+    """Begin with what compiles for minutes, so that no process is left alone with it at the end."""
+    items.sort(key=lambda item: "csrc" not in item.path.parts)
+
+
 def pytest_addoption(parser: pytest.Parser) -> None:
     parser.addoption(
         "--data-dir",
