@@ -221,7 +221,7 @@ def test_an_archive_without_its_arrays_is_explained(cellstate, tmp_path):
 
 def test_nothing_but_json_is_printed_where_json_is_asked_for(cellstate, rows, tmp_path):
     result = cellstate("fit", "classify", rows, "--out", tmp_path / "model", "--json")
-    assert json.loads(result.out)["summary"] == "2 classes."
+    assert json.loads(result.out)["summary"] == "2 classes, 0 rows scored."
     assert result.err == ""
 
 
