@@ -102,6 +102,11 @@ CHAIN_CALLS = {
         InputError,
         "got values from -1 to -1",
     ),
+    "a state without names": (
+        lambda: chain().step(ZEROS[0], (GOOD, GOOD)),
+        InputError,
+        r"layers by name; got tuple. Pass the state that the last call returned",
+    ),
     "a state by another name": (
         lambda: chain().step(ZEROS[0], {"bodi": (GOOD, GOOD)}),
         InputError,

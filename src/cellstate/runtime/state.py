@@ -76,6 +76,15 @@ def checked_state(
     """
     if not state:
         return zero_state(layers, batch)
+    if type(state) is not dict and not isinstance(state, Mapping):
+        raise InputError(
+            explain(
+                "runtime.Chain",
+                "state must hold the chain's LSTM layers by name",
+                type(state).__name__,
+                "Pass the state that the last call returned, or {name: (h, c)}",
+            )
+        )
     held: State = {}
     for layer in layers:
         if layer.name in state:
