@@ -161,6 +161,7 @@ def test_a_model_s_page_is_written(cellstate, model, tmp_path):
         ("predict {classifier}", "one file must be named; got none. Name one"),
         ("evaluate {classifier}", "there must be rows to score; got none. Give X and y."),
         ("evaluate {classifier} a.csv b.csv", "one file must be named; got 2 files"),
+        ("inspect {model} --report {model}/r.html", "must be outside the model's folder, which"),
         ("evaluate {classifier} --report {tmp}/r.pdf", "--report: the page must end in .html"),
         ("backtest {classifier} a.csv", "the model must be one that forecasts; got the job 'cl"),
         ("inspect {model} --report {tmp}", "--report: the output must be a file; got the folder"),

@@ -41,7 +41,7 @@ def _run(
     json: screen.Json = False,
 ) -> None:
     if report is not None:
-        tables.check_report(report)
+        tables.check_report(report, model)
     estimator = load(model)
     form = inputs.form_of(estimator)
     words = {

@@ -87,15 +87,10 @@ def _summary(task: str) -> str:
 def _check_outputs(out: Path, report: Path | None) -> None:
     """Refuse before the training what could not be written after it."""
     from cellstate import artifact
-    from cellstate.errors import InputError, explain
 
     artifact.check_target(out)
     if report is not None:
-        if report.resolve().is_relative_to(out.resolve()):
-            must = "the report must be outside the model's folder, which holds nothing else"
-            do = f"Write it beside the folder, for example --report {out.name}.html"
-            raise InputError(explain("--report", must, str(report), do))
-        tables.check_report(report)
+        tables.check_report(report, out)
 
 
 def _tell(model: Any, out: Path, report: Path | None, seconds: float, as_json: bool) -> None:

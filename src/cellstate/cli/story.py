@@ -31,7 +31,7 @@ def _run(model: Model, report: Report = None, json: screen.Json = False) -> None
     if report is not None:
         from cellstate.inspector import write_page
 
-        tables.check_report(report)
+        tables.check_report(report, model)
         write_page(load(model).story(), report)
     if json:
         manifest, tensors = artifact.load(model)

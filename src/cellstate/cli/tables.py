@@ -52,14 +52,19 @@ def check_place(path: Path, option: str) -> None:
         raise _bad(option, must, f"no {path.absolute().parent}", "Create it first")
 
 
-def check_report(path: Path) -> None:
-    """Check that a page may be written there, before any work is done for it.
+def check_report(path: Path, model: Path) -> None:
+    """Check that a page about a model may be written there, before any work is done for it.
 
     Raises
     ------
     FrameError
-        The name has another ending, is a folder's, or its directory is missing.
+        The name has another ending, is a folder's, lies in the model's folder, or its directory is
+        missing.
     """
+    if path.resolve().is_relative_to(model.resolve()):
+        must = "the report must be outside the model's folder, which holds nothing else"
+        do = f"Write it beside the folder, for example --report {model.name}.html"
+        raise _bad("--report", must, str(path), do)
     check_place(path, "--report")
     if path.suffix.lower() not in (".html", ".htm"):
         raise _bad("--report", "the page must end in .html", str(path), "Rename it")
