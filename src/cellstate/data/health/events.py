@@ -9,7 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellstate.data.health.left_out import LeftOut
-from cellstate.data.health.screening import screen
+from cellstate.data.health.screening import sort_and_screen
 from cellstate.data.health.table import (
     STATIC,
     US_PER_HOUR,
@@ -100,28 +100,26 @@ class Events:
         by_id = sorted(range(len(subjects)), key=subjects.__getitem__)
         by_name = sorted(range(len(codes)), key=codes.__getitem__)
         names = [codes[k] for k in by_name]
-        subject = _moved(by_id)[np.asarray(subject, dtype=np.int64)]
-        code = _moved(by_name)[np.asarray(code, dtype=np.int64)]
+        subject = moved_places(by_id)[np.asarray(subject, dtype=np.int64)]
+        code = moved_places(by_name)[np.asarray(code, dtype=np.int64)]
         hours, value = np.asarray(hours, dtype=np.float64), np.asarray(value, dtype=np.float64)
-        order = _order(subject, hours, code)
-        subject, hours, code, value = subject[order], hours[order], code[order], value[order]
-        kept, left_out = screen(
+        subject, hours, code, value, left_out = sort_and_screen(
             subject,
             hours,
             code,
             value,
-            order + 1 if rows is None else rows[order],
+            np.arange(1, len(subject) + 1) if rows is None else np.asarray(rows),
             codes=names,
             is_absolute=is_absolute,
             ranges=ranges,
         )
-        used, place = np.unique(code[kept], return_inverse=True)
+        used, place = np.unique(code, return_inverse=True)
         return cls(
-            subjects=_ids(subjects[k] for k in by_id),
-            offsets=_offsets(subject[kept], len(subjects)),
-            hours=hours[kept],
+            subjects=id_array(subjects[k] for k in by_id),
+            offsets=offsets_of(subject, len(subjects)),
+            hours=hours,
             code=place.astype(np.int32),
-            value=value[kept],
+            value=value,
             codes=tuple(names[k] for k in used),
             is_absolute=is_absolute,
             left_out=left_out,
@@ -273,7 +271,7 @@ def read_columns(frame: Any, *, where: str) -> dict[str, Any]:
 
 
 def to_frame(events: Events) -> Any:
-    """Give events in MEDS' long form, as a polars frame.
+    """Give events in MEDS' long form, as a polars frame; subjects without events are not in it.
 
     Examples
     --------
@@ -285,7 +283,8 @@ def to_frame(events: Events) -> Any:
     hours = np.asarray(events.hours)
     is_static = events.is_static
     if events.is_absolute:
-        stamps = np.round(np.where(is_static, 0, hours) * US_PER_HOUR).astype("datetime64[us]")
+        stamps = np.round(np.where(is_static, 0, hours) * US_PER_HOUR).astype(np.int64)
+        stamps = stamps.astype("datetime64[us]")
         stamps[is_static] = np.datetime64("NaT")
         time = polars.Series(stamps)
     else:
@@ -306,24 +305,21 @@ def _dtype_of_ids(polars: Any, events: Events) -> Any:
     return polars.String if len(events) and isinstance(events.subjects[0], str) else polars.Int64
 
 
-def _order(subject: np.ndarray, hours: np.ndarray, code: np.ndarray) -> np.ndarray:
-    """Order by subject, hours and code; what is alike keeps the order of its rows."""
-    return np.lexsort((code, hours, subject))
-
-
-def _moved(order: Sequence[int]) -> np.ndarray:
+def moved_places(order: Sequence[int]) -> np.ndarray:
     """Give the new place of each old one; the last entry keeps -1 where it is."""
     moved = np.full(len(order) + 1, -1, dtype=np.int64)
     moved[np.asarray(order, dtype=np.int64)] = np.arange(len(order))
     return moved
 
 
-def _ids(ids: Iterable[Any]) -> np.ndarray:
+def id_array(ids: Iterable[Any]) -> np.ndarray:
+    """Give identifiers as an array of objects."""
     listed = list(ids)
     array = np.empty(len(listed), dtype=object)
     array[:] = listed
     return array
 
 
-def _offsets(subject: np.ndarray, count: int) -> np.ndarray:
+def offsets_of(subject: np.ndarray, count: int) -> np.ndarray:
+    """Give where the events of each subject begin and end."""
     return np.concatenate([[0], np.cumsum(np.bincount(subject, minlength=count))]).astype(np.int64)

@@ -15,6 +15,38 @@ DUPLICATE = "duplicate event"
 _DAY_HOURS = 24.0
 
 
+def sort_and_screen(
+    subject: np.ndarray,
+    hours: np.ndarray,
+    code: np.ndarray,
+    value: np.ndarray,
+    rows: np.ndarray,
+    *,
+    codes: Sequence[str],
+    is_absolute: bool,
+    ranges: Mapping[str, Any] | None,
+) -> tuple[np.ndarray, np.ndarray, np.ndarray, np.ndarray, LeftOut]:
+    """Sort events by subject, hours and code; keep those that can be true.
+
+    Parameters
+    ----------
+    rows : numpy.ndarray
+        (N,) row numbers, rising: what is otherwise alike keeps their order.
+
+    Returns
+    -------
+    subject, hours, code, value : numpy.ndarray
+    left_out : LeftOut
+    """
+    order = np.lexsort((code, hours, subject))
+    columns = [column[order] for column in (subject, hours, code, value)]
+    kept, left_out = screen(
+        *columns, rows[order], codes=codes, is_absolute=is_absolute, ranges=ranges
+    )
+    subject, hours, code, value = (column[kept] for column in columns)
+    return subject, hours, code, value, left_out
+
+
 def screen(
     subject: np.ndarray,
     hours: np.ndarray,

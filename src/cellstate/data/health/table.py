@@ -33,7 +33,8 @@ def as_table(frame: Any, needed: Sequence[str], *, where: str) -> nw.DataFrame[A
     for name in needed:
         if name not in table.columns:
             held = ", ".join(map(repr, table.columns)) or "no column"
-            do = f"{did_you_mean(name, table.columns)} Rename the column" if held else ""
+            near = did_you_mean(name, table.columns) if table.columns else "Check the file."
+            do = f"{near} Rename the column"
             raise FrameError(explain(where, f"the frame must have a column {name!r}", held, do))
     if len(table) == 0:
         raise FrameError(explain(where, must, "no row", "Check how it was made"))
@@ -208,8 +209,18 @@ def _cells(series: nw.Series[Any]) -> list[Any]:
     """List cells, each gap as None."""
     values = series.to_list()
     if series.dtype == nw.Object or series.implementation.is_pandas_like():
-        return [None if value is None or value != value else value for value in values]
+        return [None if _is_gap(value) else _plain(value) for value in values]
     return values
+
+
+def _is_gap(value: Any) -> bool:
+    # pandas' NA is neither equal nor unequal to itself.
+    return value is None or type(value).__name__ == "NAType" or value != value
+
+
+def _plain(value: Any) -> Any:
+    is_number = isinstance(value, np.generic) and value.dtype.kind in "iufbU"
+    return value.item() if is_number else value
 
 
 def _since_1970(stamps: np.ndarray) -> np.ndarray:
