@@ -185,6 +185,9 @@ def read_outcomes(path: str | os.PathLike[str]) -> Outcomes:
 def _parse(members: list[tuple[str, bytes]], where: str) -> tuple[Any, np.ndarray]:
     """Parse all records at once; give their rows, and which record each belongs to."""
     polars = require("polars", extra="health")
+    if not members:
+        must = "there must be records"
+        raise FrameError(explain(where, must, "outcomes alone", "Check the path"))
     bodies = []
     for number, (_, content) in enumerate(members, start=1):
         header, _, body = content.replace(b"\r\n", b"\n").partition(b"\n")
