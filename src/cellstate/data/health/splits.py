@@ -167,6 +167,10 @@ def _checked_shares(shares: Mapping[str, float]) -> np.ndarray:
 def _units(subjects: Iterable[Any], groups: Iterable[Any] | None) -> tuple[np.ndarray, int]:
     """Number what must stay together."""
     subject, names = places_in(subjects)
+    if (subject < 0).any():
+        given = f"none in row {int(np.argmax(subject < 0)) + 1:,}"
+        do = "Leave such rows out (rows count from 1)"
+        raise InputError(explain("Splits", "each row must have a subject", given, do))
     if groups is None:
         return subject, len(names)
     group, group_names = places_in(groups)
