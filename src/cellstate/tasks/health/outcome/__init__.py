@@ -1,0 +1,1 @@
+"""Parts of the job that foretells the outcome of a stay."""

@@ -1,0 +1,161 @@
+"""What the networks and their rivals said of the same stays, scored."""
+
+from __future__ import annotations
+
+from collections.abc import Mapping
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cellstate.tasks.evaluation import NAME, Evaluation
+from cellstate.tasks.health import baselines
+from cellstate.tasks.health.bootstrap import bootstrap
+from cellstate.tasks.health.metrics import METRICS as RISK_METRICS
+from cellstate.tasks.health.metrics import RiskScorer, score_risks
+from cellstate.tasks.health.outcome.targets import Target
+from cellstate.tasks.health.survival import METRICS as SURVIVAL_METRICS
+from cellstate.tasks.health.survival import score_survival
+from cellstate.tasks.metrics import METRICS, Metric, score_classes, score_numbers
+
+ALONE = f"{NAME} networks alone"
+PREVALENCE = {
+    "binary": "prevalence", "classes": "prevalence", "number": "mean", "time": "Kaplan–Meier",
+}  # fmt: skip
+DECIDED_BY = {"binary": "AUROC", "classes": "log loss", "number": "MAE", "time": "C-index"}
+ALL_METRICS = METRICS | SURVIVAL_METRICS | RISK_METRICS
+
+
+@dataclass(frozen=True)
+class Rows:
+    """Stays as rivals see them.
+
+    Attributes
+    ----------
+    summary : np.ndarray
+        (n, F), NaN where not known.
+    truth : np.ndarray
+        (n, 1) or (n, 2)
+    subjects : np.ndarray
+        (n,)
+    """
+
+    summary: np.ndarray
+    truth: np.ndarray
+    subjects: np.ndarray
+
+    def take(self, mask: np.ndarray) -> Rows:
+        """Pick rows."""
+        return Rows(self.summary[mask], self.truth[mask], self.subjects[mask])
+
+
+def rival_answers(target: Target, learn: Rows, test: Rows, seed: int) -> dict[str, np.ndarray]:
+    """Fit each rival on some stays and let it answer for others, in the form of `Target.decode`."""
+    learn = learn.take(~np.isnan(learn.truth[:, 0]))
+    told = {PREVALENCE[target.kind]: _constant(target, learn, len(test.summary))}
+    if target.kind == "time":
+        return told | _by_interval(target, learn, test, seed)
+    y = learn.truth[:, 0]
+    is_number = target.kind == "number"
+    rivals = baselines.regressors(seed) if is_number else baselines.classifiers(seed)
+    for name, fit in rivals.items():
+        fitted = fit(learn.summary, y if is_number else y.astype(np.int64), learn.subjects)
+        if is_number:
+            told[name] = baselines.numbers(fitted, test.summary)
+            continue
+        said = baselines.probabilities(fitted, test.summary, len(target.classes))
+        told[name] = said[:, 1] if target.kind == "binary" else said
+    return told
+
+
+def _constant(target: Target, learn: Rows, count: int) -> np.ndarray:
+    y = learn.truth[:, 0]
+    if target.kind == "time":
+        from cellstate.tasks.health.survival import kaplan_meier
+
+        curve = kaplan_meier(y, learn.truth[:, 1])
+        return np.tile(curve(np.array(target.grid)), (count, 1))
+    if target.kind == "classes":
+        shares = np.bincount(y.astype(np.int64), minlength=len(target.classes)) / len(y)
+        return np.tile(shares, (count, 1))
+    return np.full(count, np.median(y) if target.kind == "number" else y.mean())
+
+
+def _by_interval(target: Target, learn: Rows, test: Rows, seed: int) -> dict[str, np.ndarray]:
+    """Let classifiers foretell the hazard of each interval, the interval being one more column."""
+    grid = np.array(target.grid)
+    time, observed = learn.truth[:, 0], learn.truth[:, 1] > 0
+    place = np.searchsorted(grid, time)
+    interval = np.arange(len(grid))
+    happens = (interval == place[:, None]) & observed[:, None]
+    survives = np.where(observed[:, None], interval < place[:, None], grid <= time[:, None])
+    row, column = np.nonzero(happens | survives)
+    x = np.concatenate([learn.summary[row], column[:, None].astype(np.float64)], axis=1)
+    asked = np.repeat(np.arange(len(test.summary)), len(grid))
+    at = np.concatenate([test.summary[asked], np.tile(interval, len(test.summary))[:, None]], axis=1)
+    told: dict[str, np.ndarray] = {}
+    for name, fit in baselines.classifiers(seed).items():
+        fitted = fit(x, happens[row, column].astype(np.int64), learn.subjects[row])
+        hazards = baselines.probabilities(fitted, at, 2)[:, 1].reshape(-1, len(grid))
+        told[name] = np.cumprod(1.0 - hazards, axis=1)
+    return told
+
+
+def compare(
+    target: Target,
+    truth: np.ndarray,
+    said: dict[str, np.ndarray],
+    subjects: np.ndarray,
+    protocol: str,
+    notes: list[str],
+) -> Evaluation:
+    """Score all systems on the same stays; intervals are over patients."""
+    known = ~np.isnan(truth[:, 0])
+    rows = {name: score(target, truth[known], answers[known]) for name, answers in said.items()}
+    notes = list(notes)
+    if target.kind == "binary":
+        found = bootstrap(RiskScorer.of(truth[known, 0], said[NAME][known]), subjects[known])
+        shown = ", ".join(f"{name} {found[name]}" for name in ("AUROC", "AUPRC", "Brier"))
+        notes.append(f"{NAME}, 95 % intervals over patients: {shown}.")
+    return Evaluation(
+        rows,
+        DECIDED_BY[target.kind],
+        protocol,
+        tuple(notes),
+        truth[known],
+        said[NAME][known],
+        metrics=ALL_METRICS,
+    )
+
+
+def score(target: Target, truth: np.ndarray, said: np.ndarray) -> dict[str, float]:
+    """Score what one system said."""
+    if target.kind == "binary":
+        return score_risks(truth[:, 0], said)
+    if target.kind == "classes":
+        return score_classes(truth[:, 0].astype(np.int64), said)
+    if target.kind == "number":
+        return score_numbers(truth[:, 0], said)
+    return score_survival(truth[:, 0], truth[:, 1], said, np.array(target.grid))
+
+
+def as_dict(evaluation: Evaluation) -> dict[str, Any]:
+    """Give what a model's file keeps of an evaluation: scores, and no row."""
+    return {
+        "rows": evaluation.rows,
+        "decided_by": evaluation.decided_by,
+        "protocol": evaluation.protocol,
+        "notes": list(evaluation.notes),
+    }
+
+
+def from_dict(
+    data: dict[str, Any], metrics: Mapping[str, Metric] = ALL_METRICS
+) -> Evaluation:
+    """Read it back."""
+    rows = {
+        name: {metric: np.nan if v is None else float(v) for metric, v in values.items()}
+        for name, values in data["rows"].items()
+    }
+    notes = tuple(data["notes"])
+    return Evaluation(rows, data["decided_by"], data["protocol"], notes, metrics=metrics)

@@ -1,0 +1,178 @@
+"""What outcomes are: yes or no, classes, numbers, or the time until something happens."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass, replace
+from typing import Any
+
+import numpy as np
+
+from cellstate.errors import InputError, explain
+from cellstate.tasks.calibration import sigmoid, softmax
+
+KINDS = ("binary", "classes", "number", "time")
+MOST_CLASSES = 20
+"""Different numbers up to which whole numbers are classes where they are asked for."""
+INTERVALS = 12
+"""Of the time to an event."""
+TIME, OBSERVED = "time_to_event", "event_observed"
+"""Columns of a survival target: time until the event or until nothing more is known, and which."""
+
+
+@dataclass(frozen=True)
+class Target:
+    """One outcome.
+
+    Attributes
+    ----------
+    name : str
+    kind : {"binary", "classes", "number", "time"}
+    classes : tuple
+        Of a binary target the value that means no and the one that means yes.
+    mean, scale : float
+        Of a number.
+    grid : tuple of float
+        Ends of the intervals of a time, increasing, in the unit of the data.
+    """
+
+    name: str
+    kind: str
+    classes: tuple[Any, ...] = ()
+    mean: float = 0.0
+    scale: float = 1.0
+    grid: tuple[float, ...] = ()
+
+    @property
+    def outputs(self) -> int:
+        """Numbers that a network answers with."""
+        return {"binary": 1, "number": 1, "classes": len(self.classes), "time": len(self.grid)}[
+            self.kind
+        ]
+
+    def learned(self, where: str, truth: np.ndarray) -> Target:
+        """Learn classes, scale or grid from the training rows, encoded as by `encode`.
+
+        Raises
+        ------
+        InputError
+            All outcomes are equal, or none is known.
+        """
+        known = truth[~np.isnan(truth).any(axis=1)]
+        if len(np.unique(known[:, -1 if self.kind == "time" else 0])) < 2 and not (
+            self.kind == "time" and len(known) and known[:, 1].any()
+        ):
+            must = f"the outcome {self.name!r} must have two values or more in the training rows"
+            given = "no known value" if not len(known) else f"{len(known)} rows that are all equal"
+            do = "Add patients with another outcome, or choose another target"
+            raise InputError(explain(where, must, given, do))
+        if self.kind == "number":
+            spread = float(known[:, 0].std())
+            return replace(self, mean=float(known[:, 0].mean()), scale=spread)
+        if self.kind == "time":
+            return replace(self, grid=_grid(known[known[:, 1] > 0, 0]))
+        return self
+
+    def decode(self, answers: np.ndarray) -> np.ndarray:
+        """Turn a network's answers (n, outputs) into what is said.
+
+        Returns
+        -------
+        np.ndarray
+            (n,) risks of a binary target, (n, K) probabilities of classes, (n,) numbers, or
+            (n, K) probabilities that nothing has happened by the end of each interval.
+        """
+        if self.kind == "binary":
+            return sigmoid(answers[:, 0])
+        if self.kind == "classes":
+            return softmax(answers)
+        if self.kind == "number":
+            return answers[:, 0] * self.scale + self.mean
+        return np.cumprod(1.0 - sigmoid(answers), axis=1)
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give JSON-ready data."""
+        plain = asdict(self)
+        plain["classes"] = [getattr(value, "item", lambda v=value: v)() for value in self.classes]
+        return plain
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> Target:
+        """Read it back."""
+        return cls(**(data | {"classes": tuple(data["classes"]), "grid": tuple(data["grid"])}))
+
+
+def recognized(where: str, name: str, values: np.ndarray) -> Target:
+    """Tell the kind of an outcome from its values.
+
+    Text and booleans are classes, and so are numbers of which there are only 0 and 1; other numbers
+    are numbers.
+
+    Parameters
+    ----------
+    where : str
+    name : str
+    values : np.ndarray
+        (n,) as they were given; None or NaN where an outcome is not known.
+
+    Examples
+    --------
+    >>> recognized("doctest", "died", np.array([0, 1, 1])).kind
+    'binary'
+    >>> recognized("doctest", "days", np.array([0.5, 1, 2])).kind
+    'number'
+    """
+    known = values[~missing(values)]
+    kinds = {type(value) for value in known.tolist()}
+    if kinds <= {bool, int, float} and kinds:
+        numbers = np.unique(known.astype(np.float64))
+        if np.isinf(numbers).any():
+            must, do = f"the outcome {name!r} must be finite", "Correct it, or leave it empty"
+            raise InputError(explain(where, must, "an infinite number", do))
+        if set(numbers.tolist()) <= {0.0, 1.0}:
+            return Target(name, "binary", (0, 1))
+        return Target(name, "number")
+    classes = sorted(set(map(str, known.tolist())))
+    if len(classes) > MOST_CLASSES:
+        must = f"the outcome {name!r} must have at most {MOST_CLASSES} classes"
+        do = "Group them, or give numbers"
+        raise InputError(explain(where, must, f"{len(classes)}", do))
+    return Target(name, "binary" if len(classes) == 2 else "classes", tuple(classes))
+
+
+def encode(target: Target, values: np.ndarray, observed: np.ndarray | None = None) -> np.ndarray:
+    """Bring outcomes into the form that losses and metrics take.
+
+    Returns
+    -------
+    np.ndarray
+        (n, 1) float64, or (n, 2) of a time: 0 or 1, class number, number, or time and whether
+        the event was seen; NaN where it is not known.
+    """
+    gone = missing(values)
+    if target.kind in ("number", "time") or target.classes == (0, 1):
+        numbers = np.full(len(values), np.nan)
+        numbers[~gone] = values[~gone].astype(np.float64)
+    else:
+        places = {value: place for place, value in enumerate(map(str, target.classes))}
+        numbers = np.array(
+            [np.nan if g else places.get(str(v), np.nan) for v, g in zip(values, gone, strict=True)]
+        )
+    if target.kind != "time":
+        return numbers[:, None]
+    assert observed is not None, "a time goes with whether its end was seen"
+    return np.stack([numbers, observed.astype(np.float64)], axis=1)
+
+
+def missing(values: np.ndarray) -> np.ndarray:
+    """Tell which outcomes are not known: (n,) bool."""
+    if values.dtype.kind == "f":
+        return np.isnan(values)
+    if values.dtype.kind != "O":
+        return np.zeros(len(values), dtype=bool)
+    return np.array([v is None or v != v for v in values.tolist()], dtype=bool)  # noqa: PLR0124
+
+
+def _grid(times: np.ndarray) -> tuple[float, ...]:
+    """Cut the times of events into intervals that hold equal numbers of them."""
+    shares = np.linspace(0.0, 1.0, INTERVALS + 1)[1:]
+    return tuple(float(t) for t in np.unique(np.quantile(times, shares)) if t > 0) or (1.0,)

@@ -1,0 +1,207 @@
+"""What a network sees of each step: what is known by then, how old it is, and where it has been.
+
+All of it can be told from a memory of fixed size, so a stream gives what a whole stay gives.
+"""
+
+from __future__ import annotations
+
+from dataclasses import dataclass
+from typing import Any
+
+import numpy as np
+
+from cellstate.data.health.timelines import Timelines
+from cellstate.tasks.health.scales import Scales
+
+FRESH_H = 6.0
+"""Hours after which a measurement's weight has fallen to 1/e."""
+LOG_DAY = np.log1p(24.0)
+
+
+@dataclass(frozen=True)
+class Padded:
+    """Steps of several stays side by side.
+
+    Attributes
+    ----------
+    values : np.ndarray
+        (B, T, V) float32 in standard units, NaN where not measured or beyond a stay's length.
+    hours : np.ndarray
+        (B, T) float64; a stay's last hour beyond its length.
+    static : np.ndarray
+        (B, S) float32 in standard units, NaN where not known.
+    lengths : np.ndarray
+        (B,) int64
+    """
+
+    values: np.ndarray
+    hours: np.ndarray
+    static: np.ndarray
+    lengths: np.ndarray
+
+
+@dataclass
+class Memory:
+    """What is known of some stays so far: each (B, V), and `hour` (B,), the time of the last step.
+
+    Attributes
+    ----------
+    last, before : np.ndarray
+        The last measurement and the one before it; NaN where there is none.
+    at : np.ndarray
+        Its hour; -inf where there is none.
+    low, high : np.ndarray
+        The least and the largest so far; +inf and -inf where there is none.
+    total, count : np.ndarray
+        Sum and number of the measurements so far.
+    """
+
+    last: np.ndarray
+    before: np.ndarray
+    at: np.ndarray
+    low: np.ndarray
+    high: np.ndarray
+    total: np.ndarray
+    count: np.ndarray
+    hour: np.ndarray
+
+    @classmethod
+    def empty(cls, rows: int, variables: int) -> Memory:
+        """Make the memory before the first step."""
+        shape = (rows, variables)
+        none, zero = np.full(shape, np.nan), np.zeros(shape)
+        far = np.full(shape, np.inf)
+        return cls(none, none, -far, far, -far, zero, zero, np.zeros(rows))
+
+
+@dataclass(frozen=True)
+class StepEncoder:
+    """Scales learned from training stays.
+
+    Attributes
+    ----------
+    variables, static_names : tuple of str
+    scales, static_scales : Scales
+    """
+
+    variables: tuple[str, ...]
+    static_names: tuple[str, ...]
+    scales: Scales
+    static_scales: Scales
+
+    @classmethod
+    def of(cls, timelines: Timelines) -> StepEncoder:
+        """Learn the scales."""
+        return cls(
+            timelines.variables,
+            timelines.static_names,
+            Scales.of(timelines.values),
+            Scales.of(timelines.static),
+        )
+
+    @property
+    def inputs(self) -> int:
+        """Features of a step."""
+        return 7 * len(self.variables) + 2 * len(self.static_names) + 3
+
+    def padded(self, timelines: Timelines, rows: np.ndarray) -> Padded:
+        """Bring some stays into standard units, side by side; every one has a step at least."""
+        lengths = timelines.steps[rows]
+        T = max(1, int(lengths.max(initial=1)))
+        inside = np.arange(T) < lengths[:, None]
+        places = timelines.places(rows)
+        values = np.full((len(rows), T, len(self.variables)), np.nan, dtype=np.float32)
+        values[inside] = self.scales(np.asarray(timelines.values[places]))
+        hours = np.zeros((len(rows), T))
+        hours[inside] = timelines.hours[places]
+        hours = np.maximum.accumulate(hours, axis=1)
+        static = self.static_scales(timelines.static[rows])
+        return Padded(values, hours, static, np.maximum(1, lengths))
+
+    def features(self, padded: Padded, memory: Memory | None = None) -> tuple[np.ndarray, Memory]:
+        """Tell what is known at each step.
+
+        Parameters
+        ----------
+        padded : Padded
+        memory : Memory, optional
+            What went before; nothing when not given.
+
+        Returns
+        -------
+        features : np.ndarray
+            (B, T, inputs) float32
+        memory : Memory
+            What is known after the last step.
+        """
+        values = padded.values.astype(np.float64)
+        B, T, V = values.shape
+        memory = Memory.empty(B, V) if memory is None else memory
+        measured = ~np.isnan(values)
+        hours = padded.hours[..., None]
+        step = np.arange(T)[None, :, None]
+        place = np.maximum.accumulate(np.where(measured, step, -1), axis=1)
+        earlier = np.concatenate([np.full((B, 1, V), -1), place[:, :-1]], axis=1)
+        # The measurement before the last one: what was known just before the last one was made.
+        prior = np.take_along_axis(earlier, np.maximum(place, 0), axis=1)
+        fresh = place >= 0
+        at = np.take_along_axis(np.broadcast_to(hours, values.shape), np.maximum(place, 0), axis=1)
+        last = np.where(fresh, _at(values, place), memory.last[:, None])
+        at = np.where(fresh, at, memory.at[:, None])
+        before = np.where(
+            fresh,
+            np.where(prior >= 0, _at(values, prior), memory.last[:, None]),
+            memory.before[:, None],
+        )
+        low = np.minimum.accumulate(np.where(measured, values, np.inf), axis=1)
+        high = np.maximum.accumulate(np.where(measured, values, -np.inf), axis=1)
+        low = np.minimum(low, memory.low[:, None])
+        high = np.maximum(high, memory.high[:, None])
+        total = np.cumsum(np.where(measured, values, 0.0), axis=1) + memory.total[:, None]
+        count = np.cumsum(measured, axis=1) + memory.count[:, None]
+        gap = np.diff(padded.hours, axis=1, prepend=memory.hour[:, None])
+        known = count > 0
+        parts = [
+            np.where(known, last, 0.0),
+            measured,
+            np.exp((at - hours) / FRESH_H),  # 0 where never measured
+            np.where(np.isnan(before) | ~known, 0.0, last - before),
+            np.where(known, total / np.maximum(1, count), 0.0),
+            np.where(known, low, 0.0),
+            np.where(known, high, 0.0),
+            self._fixed(padded.static, T),
+            np.log1p(np.maximum(0.0, hours)) / LOG_DAY,
+            np.log1p(np.maximum(0.0, gap))[..., None] / LOG_DAY,
+            measured.mean(2, keepdims=True) if V else np.zeros((B, T, 1)),
+        ]
+        features = np.concatenate(parts, axis=2, dtype=np.float32, casting="unsafe")
+        parts = (last, before, at, low, high, total, count, padded.hours)
+        return features, Memory(*(part[:, -1] for part in parts))
+
+    def _fixed(self, static: np.ndarray, T: int) -> np.ndarray:
+        known = ~np.isnan(static)
+        both = np.concatenate([np.where(known, static, 0.0), known], axis=1)
+        return np.broadcast_to(both[:, None], (len(static), T, both.shape[1]))
+
+    def as_dict(self) -> dict[str, Any]:
+        """Give JSON-ready data."""
+        return {
+            "variables": list(self.variables),
+            "static": list(self.static_names),
+            "scales": self.scales.as_list(),
+            "static_scales": self.static_scales.as_list(),
+        }
+
+    @classmethod
+    def from_dict(cls, data: dict[str, Any]) -> StepEncoder:
+        """Read it back."""
+        return cls(
+            tuple(data["variables"]),
+            tuple(data["static"]),
+            Scales.from_list(data["scales"]),
+            Scales.from_list(data["static_scales"]),
+        )
+
+
+def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:
+    return np.take_along_axis(values, np.maximum(place, 0), axis=1)

@@ -1,0 +1,1 @@
+"""Parts of the job that gives a risk at every step of a stay."""

@@ -1,0 +1,129 @@
+"""Stays with labels at their steps, from a wide table or from events beside a table of labels."""
+
+from __future__ import annotations
+
+from typing import Any
+
+import numpy as np
+
+from cellstate.data.health.events import Events
+from cellstate.data.health.table import as_table, read_hours, read_ids, read_numbers
+from cellstate.data.health.timelines import Layout, Timelines, lay_out
+from cellstate.data.health.wide import read_wide
+from cellstate.data.health.windows import places_of, windows_of
+from cellstate.errors import FrameError, InputError, explain
+from cellstate.tasks.health.cohort import SUBJECT, as_events
+from cellstate.tasks.health.vitals.task import Watched
+
+TIME = "time"
+
+
+def read_watched(
+    where: str,
+    data: Any,
+    labels: Any,
+    *,
+    target: str | None,
+    static: tuple[str, ...],
+    layout: Layout | None = None,
+) -> tuple[Watched, Layout]:
+    """Read stays and what is so at their steps.
+
+    Every row of a wide table is a step, also one in which nothing was measured; so is every row of
+    a table of labels.
+
+    Parameters
+    ----------
+    where : str
+        Begins each message.
+    data : Events or DataFrame
+    labels : DataFrame, optional
+        ``subject_id``, ``time`` and the target, 0 or 1; the target may also be a column of a wide
+        table.
+    target : str or None
+    static : tuple of str
+        Columns of a wide table that do not change during a stay.
+    layout : Layout, optional
+        That of a fit; chosen from the data when not given.
+    """
+    events, asked, truth = _parts(where, data, labels, target, static)
+    layout = Layout.of(events, None) if layout is None else layout
+    windows = windows_of(events, events.subjects, where=where)
+    if asked is not None:
+        # A stay begins with its first row, whether or not anything was measured in it.
+        start, end = windows.start.copy(), windows.end.copy()
+        np.minimum.at(start, asked[0], asked[1])
+        np.maximum.at(end, asked[0], asked[1])
+        windows = windows_of(events, events.subjects, start=start, end=end, where=where)
+    timelines = lay_out(events, windows, layout, asked=asked)
+    if truth is None or asked is None:
+        return Watched(timelines, None), layout
+    at = _steps_of(timelines, windows.start, asked)
+    told = np.full(len(timelines.hours), np.nan, dtype=np.float32)
+    told[at] = truth
+    return Watched(timelines, told), layout
+
+
+def _parts(
+    where: str, data: Any, labels: Any, target: str | None, static: tuple[str, ...]
+) -> tuple[Events, tuple[np.ndarray, np.ndarray] | None, np.ndarray | None]:
+    """Give events, the steps that are asked for, and the labels there."""
+    if isinstance(data, Events):
+        events, table = data, None
+    else:
+        table = as_table(data, (SUBJECT, TIME), where=where)
+        if "code" in table.columns:
+            events, table = as_events(where, data), None
+        else:
+            kept = [name for name in table.columns if name != target]
+            events = read_wide(table.select(kept), static=static, where=where)
+    if labels is not None and target is not None:
+        table = as_table(labels, (SUBJECT, TIME, target), where=where)
+    if table is None:
+        return events, None, None
+    place, ids = read_ids(table.get_column(SUBJECT), where=where)
+    hours, is_absolute = read_hours(table.get_column(TIME), where=where)
+    if is_absolute != events.is_absolute:
+        must = "times of labels and events must both be time stamps, or both hours"
+        raise FrameError(explain(where, must, "one of each", "Give both in one form"))
+    subject = places_of(events.subjects, np.array([*ids, None], dtype=object)[place])
+    good = (subject >= 0) & np.isfinite(hours)
+    truth = None
+    if target is not None and target in table.columns:
+        truth = read_numbers(table.get_column(target), where=where)
+        wrong = np.flatnonzero(~np.isnan(truth) & (truth != 0) & (truth != 1))
+        if len(wrong):
+            must = f"the column {target!r} must hold 0 and 1"
+            given = f"another value in row {wrong[0] + 1}"
+            raise FrameError(explain(where, must, given, "Leave it empty where it is not known"))
+        truth = truth[good]
+    return events, (subject[good], hours[good]), truth
+
+
+def _steps_of(
+    timelines: Timelines, start: np.ndarray, asked: tuple[np.ndarray, np.ndarray]
+) -> np.ndarray:
+    """Find the step of each row that was asked for; all of them are there."""
+    owner = np.repeat(np.arange(len(timelines)), timelines.steps)
+    steps = np.lexsort((timelines.hours, owner))
+    span = 1.0 + float(timelines.hours.max(initial=0.0))
+    known = owner[steps] * 2 * span + timelines.hours[steps]
+    wanted = asked[0] * 2 * span + (asked[1] - start[asked[0]])
+    return steps[np.searchsorted(known, wanted - 1e-7)]
+
+
+def check_labels(where: str, target: str, watched: Watched) -> None:
+    """Require steps with and without the outcome.
+
+    Raises
+    ------
+    InputError
+        There are no labels, or all are equal.
+    """
+    truth = watched.truth
+    known = np.zeros(0) if truth is None else truth[~np.isnan(truth)]
+    if not len(known) or known.min() == known.max():
+        must = f"{target!r} must be 0 in some steps and 1 in others"
+        given = "no labels" if not len(known) else f"{len(known):,} steps that are all equal"
+        do = "Give a column of the table, or labels, with both; or target=None for surprise"
+        raise InputError(explain(where, must, given, do))
