@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from itertools import pairwise
+
 import numpy as np
 
 
@@ -19,7 +21,7 @@ def stays(count: int = 40, seed: int = 0) -> tuple[np.ndarray, ...]:
     lengths = rng.integers(1, 60, count)
     offsets = np.concatenate([[0], np.cumsum(lengths)])
     gaps = rng.choice([0.5, 1.0, 1.0, 2.0], offsets[-1])
-    hours = np.concatenate([np.cumsum(gaps[a:b]) for a, b in zip(offsets, offsets[1:])])
+    hours = np.concatenate([np.cumsum(gaps[a:b]) for a, b in pairwise(offsets)])
     events = np.where(rng.random(count) < 0.4, hours[offsets[1:] - 1] - 1.0, np.nan)
     near = np.repeat(events, lengths) - hours
     risks = rng.random(offsets[-1]) * np.where(near < 12, 1.0, 0.7)
