@@ -161,10 +161,10 @@ def _target(where: str, name: str, values: np.ndarray) -> Target:
     if name != TIME:
         return recognized(where, name, values)
     times = values[~missing(values)].astype(np.float64)
-    if (times < 0).any():
-        wrong = int((times < 0).sum())
-        must, do = f"{TIME!r} must not be negative", "Count it from the prediction time"
-        raise InputError(explain(where, must, f"{wrong} negative times", do))
+    if not (times > 0).all():
+        wrong = int((~(times > 0)).sum())
+        must, do = f"{TIME!r} must be above 0", "Count it from the prediction time"
+        raise InputError(explain(where, must, f"{wrong} other times", do))
     return Target(name, "time")
 
 

@@ -16,6 +16,7 @@ from cellstate.tasks.arguments import check_config, check_seed
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.health.cohort import Cohort, as_events, read_cohort
+from cellstate.tasks.health.groups import groups_of
 from cellstate.tasks.health.outcome import evaluation as scoring
 from cellstate.tasks.health.outcome.evaluation import ALONE, Rows
 from cellstate.tasks.health.outcome.fitted import Fitted
@@ -223,7 +224,8 @@ class OutcomePredictor(AbstractEstimator):
         else:
             said |= self.fitted_.stored_rivals(place, timelines)
             notes = ["A model's file keeps no rows, so the other baselines cannot be fitted again."]
-        return scoring.compare(known, test.truth, said, test.subjects, protocol, notes)
+        groups = groups_of(timelines)
+        return scoring.compare(known, test.truth, said, test.subjects, protocol, notes, groups)
 
     def story(self, events: Any = None, outcomes: Any = None) -> Story:
         """Tell how the fit went, for the report; events and outcomes are as of `evaluate`."""
@@ -234,7 +236,8 @@ class OutcomePredictor(AbstractEstimator):
 
     def _keep(self, timelines: Timelines, cohort: Cohort, held: Held) -> None:
         """Keep for this process what scoring needs: none of it goes into a model's file."""
-        self._learned = (summarize(timelines), cohort.truths, timelines.subjects)
+        rows = summarize(timelines)
+        self._learned = (rows, cohort.truths, timelines.subjects, groups_of(timelines))
         self._held: Held | None = held
         self._scored: list[Evaluation] | None = None
 
@@ -243,7 +246,7 @@ class OutcomePredictor(AbstractEstimator):
         if self._scored is not None:
             return self._scored
         assert self._held is not None, "a fit keeps what was said of held-out patients"
-        summary, truths, subjects = self._learned
+        summary, truths, subjects, groups = self._learned
         scored: list[Evaluation] = []
         for place, target in enumerate(self.targets_):
             rows = Rows(summary, truths[place], subjects)
@@ -263,7 +266,9 @@ class OutcomePredictor(AbstractEstimator):
                 "network and baselines that learned from the others."
             )
             notes = ["Networks stopped by these parts: expect a little less on new patients."]
-            scored.append(scoring.compare(target, truths[place], said, subjects, protocol, notes))
+            scored.append(
+                scoring.compare(target, rows.truth, said, subjects, protocol, notes, groups)
+            )
         self._scored = scored
         return scored
 

@@ -136,7 +136,7 @@ class VitalsMonitor(AbstractEstimator):
         """
         require("torch", extra="train")
         where = f"{type(self).__name__}.fit"
-        settings, policy = self._settings(), self._policy()
+        settings, policy = self._settings(), self.policy_
         watched, layout = self._read(where, data, labels)
         if self.target is not None:
             check_labels(where, self.target, watched)
@@ -225,7 +225,7 @@ class VitalsMonitor(AbstractEstimator):
         share = self.fitted_.record["data"]["share_true"]
         constant = np.full(len(timelines.hours), share)
         said[scoring.MEAN] = (constant, Thresholds(1.0, 1.0))
-        return scoring.compare(self._policy(), watched, said, protocol, notes)
+        return scoring.compare(self.policy_, watched, said, protocol, notes)
 
     def story(self, data: Any = None, labels: Any = None) -> Story:
         """Tell how the fit went, for the report; data and labels are as of `evaluate`."""
@@ -245,7 +245,7 @@ class VitalsMonitor(AbstractEstimator):
         )
         if self.target is None:
             return self._forecasts(test, said, protocol)
-        policy = self._policy()
+        policy = self.policy_
         learn = _take(watched, np.flatnonzero(folds != 0))
         told = {NAME: risks_of(self.fitted_, test.timelines, said)}
         x = scoring.step_rows(self.fitted_.encoder, test.timelines)
@@ -265,7 +265,7 @@ class VitalsMonitor(AbstractEstimator):
             return {}
         if not hasattr(self, "_fitted_rivals"):
             self._fitted_rivals = scoring.fit_rivals(
-                self._policy(), self.fitted_.encoder, self._learned[0], self._seed(), FOLDS
+                self.policy_, self.fitted_.encoder, self._learned[0], self._seed(), FOLDS
             )
         return self._fitted_rivals
 
@@ -284,10 +284,12 @@ class VitalsMonitor(AbstractEstimator):
         )
 
     def _answering(self) -> Answering:
-        return Answering(self.fitted_, self.threshold_, self._policy().silence_h)
+        return Answering(self.fitted_, self.threshold_, self.policy_.silence_h)
 
-    def _policy(self) -> Policy:
-        hours = {}
+    @property
+    def policy_(self) -> Policy:
+        """When alarms are raised and what they should precede."""
+        hours: dict[str, float] = {}
         for name, given in (
             ("alarms_per_day", self.alarms_per_day),
             ("silence_h", self.silence_h),

@@ -14,8 +14,8 @@ from cellstate.tasks.health.bootstrap import bootstrap
 from cellstate.tasks.health.metrics import METRICS as RISK_METRICS
 from cellstate.tasks.health.metrics import RiskScorer, score_risks
 from cellstate.tasks.health.outcome.targets import Target
-from cellstate.tasks.health.survival import METRICS as SURVIVAL_METRICS
-from cellstate.tasks.health.survival import score_survival
+from cellstate.tasks.health.survival_scores import METRICS as SURVIVAL_METRICS
+from cellstate.tasks.health.survival_scores import score_survival
 from cellstate.tasks.metrics import METRICS, Metric, score_classes, score_numbers
 
 ALONE = f"{NAME} networks alone"
@@ -52,7 +52,7 @@ class Rows:
 def rival_answers(target: Target, learn: Rows, test: Rows, seed: int) -> dict[str, np.ndarray]:
     """Fit each rival on some stays and let it answer for others, in the form of `Target.decode`."""
     learn = learn.take(~np.isnan(learn.truth[:, 0]))
-    told = {PREVALENCE[target.kind]: _constant(target, learn, len(test.summary))}
+    told = {PREVALENCE[target.kind]: constant(target, len(test.summary))}
     if target.kind == "time":
         return told | _by_interval(target, learn, test, seed)
     y = learn.truth[:, 0]
@@ -68,35 +68,25 @@ def rival_answers(target: Target, learn: Rows, test: Rows, seed: int) -> dict[st
     return told
 
 
-def _constant(target: Target, learn: Rows, count: int) -> np.ndarray:
-    y = learn.truth[:, 0]
-    if target.kind == "time":
-        from cellstate.tasks.health.survival import kaplan_meier
-
-        curve = kaplan_meier(y, learn.truth[:, 1])
-        return np.tile(curve(np.array(target.grid)), (count, 1))
-    if target.kind == "classes":
-        shares = np.bincount(y.astype(np.int64), minlength=len(target.classes)) / len(y)
-        return np.tile(shares, (count, 1))
-    return np.full(count, np.median(y) if target.kind == "number" else y.mean())
+def constant(target: Target, count: int) -> np.ndarray:
+    """Say the same of all stays."""
+    prior = np.array(target.prior)
+    return np.full(count, prior[0]) if len(prior) == 1 else np.tile(prior, (count, 1))
 
 
 def _by_interval(target: Target, learn: Rows, test: Rows, seed: int) -> dict[str, np.ndarray]:
     """Let classifiers foretell the hazard of each interval, the interval being one more column."""
-    grid = np.array(target.grid)
-    time, observed = learn.truth[:, 0], learn.truth[:, 1] > 0
-    place = np.searchsorted(grid, time)
-    interval = np.arange(len(grid))
-    happens = (interval == place[:, None]) & observed[:, None]
-    survives = np.where(observed[:, None], interval < place[:, None], grid <= time[:, None])
-    row, column = np.nonzero(happens | survives)
+    at_risk, happened = target.intervals.terms(*learn.truth.T)
+    row, column = np.nonzero(at_risk)
     x = np.concatenate([learn.summary[row], column[:, None].astype(np.float64)], axis=1)
-    asked = np.repeat(np.arange(len(test.summary)), len(grid))
-    at = np.concatenate([test.summary[asked], np.tile(interval, len(test.summary))[:, None]], axis=1)
+    K = len(target.grid)
+    asked = np.repeat(np.arange(len(test.summary)), K)
+    interval = np.tile(np.arange(float(K)), len(test.summary))[:, None]
+    at = np.concatenate([test.summary[asked], interval], axis=1)
     told: dict[str, np.ndarray] = {}
     for name, fit in baselines.classifiers(seed).items():
-        fitted = fit(x, happens[row, column].astype(np.int64), learn.subjects[row])
-        hazards = baselines.probabilities(fitted, at, 2)[:, 1].reshape(-1, len(grid))
+        fitted = fit(x, happened[row, column].astype(np.int64), learn.subjects[row])
+        hazards = baselines.probabilities(fitted, at, 2)[:, 1].reshape(-1, K)
         told[name] = np.cumprod(1.0 - hazards, axis=1)
     return told
 
@@ -108,8 +98,12 @@ def compare(
     subjects: np.ndarray,
     protocol: str,
     notes: list[str],
+    groups: Mapping[str, np.ndarray],
 ) -> Evaluation:
-    """Score all systems on the same stays; intervals are over patients."""
+    """Score all systems on the same stays; intervals are over patients.
+
+    `groups` has the name of each stay's group for each kind, for the report.
+    """
     known = ~np.isnan(truth[:, 0])
     rows = {name: score(target, truth[known], answers[known]) for name, answers in said.items()}
     notes = list(notes)
@@ -124,6 +118,7 @@ def compare(
         tuple(notes),
         truth[known],
         said[NAME][known],
+        inputs={kind: names[known] for kind, names in groups.items()},
         metrics=ALL_METRICS,
     )
 

@@ -11,6 +11,7 @@ import numpy as np
 from cellstate.data.health.timelines import Layout, Timelines
 from cellstate.tasks.health.baselines import LINEAR, RIDGE
 from cellstate.tasks.health.batches import ordered
+from cellstate.tasks.health.outcome.evaluation import PREVALENCE, constant
 from cellstate.tasks.health.outcome.mix import Mix
 from cellstate.tasks.health.outcome.plan import Plan
 from cellstate.tasks.health.outcome.summary import SummaryEncoder
@@ -65,13 +66,14 @@ class Fitted:
         return both, networks
 
     def stored_rivals(self, place: int, timelines: Timelines) -> dict[str, np.ndarray]:
-        """Let the linear model of one target answer by itself, in the form of `Target.decode`."""
+        """Give what needs no training rows: the same for all, and the linear model by itself."""
         weights, target = self.linear[place], self.targets[place]
+        told = {PREVALENCE[target.kind]: constant(target, len(timelines))}
         if weights is None:
-            return {}
+            return told
         x = self.summary(summarize(timelines))
         name = RIDGE if target.kind == "number" else LINEAR
-        return {name: target.decode(x @ weights[:-1] + weights[-1])}
+        return told | {name: target.decode(x @ weights[:-1] + weights[-1])}
 
     def network(self) -> dict[str, Any]:
         """Describe it, JSON-ready."""

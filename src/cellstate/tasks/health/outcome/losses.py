@@ -22,7 +22,7 @@ def total_loss(
     answers : Tensor
         (B, outputs of all targets)
     truths : sequence of Tensor
-        For each target (B, 1), or (B, 2) for a time, as `targets.encode` gives them.
+        For each target (B, 1), or (B, 2 K) for a time, as `Target.terms` gives them.
     weights : sequence of Tensor
         For each target, of its classes; of one element for all alike.
 
@@ -43,7 +43,7 @@ def total_loss(
         known = ~truth.isnan().any(1)
         seen = seen | known
         if target.kind == "time":
-            losses, share = _hazard_loss(said, truth, target.grid), torch.ones_like(truth[:, 0])
+            losses, share = _hazard_loss(said, truth.nan_to_num()), torch.ones_like(truth[:, 0])
         else:
             losses, share = _loss(target, said, truth[:, 0].nan_to_num(), weight)
         share = torch.where(known, share, 0.0)
@@ -70,22 +70,13 @@ def _loss(
     return losses, weight[truth.long()] if len(weight) > 1 else torch.ones_like(losses)
 
 
-def _hazard_loss(said: Tensor, truth: Tensor, grid: Sequence[float]) -> Tensor:
-    """Give −log of the likelihood of discrete hazards (Cox 1972; Kvamme and Borgan 2021, eq. 6).
+def _hazard_loss(said: Tensor, terms: Tensor) -> Tensor:
+    """Give −log of the likelihood of the hazards in the intervals that each row was at risk in.
 
-    A row is at risk in each interval that it was followed to the end of, and in the one in which
-    the event happened, where the hazard is that of the event.
+    `terms` is what `Intervals.terms` gives, side by side.
     """
-    import torch
     from torch.nn import functional
 
-    ends = torch.tensor(grid, dtype=said.dtype, device=said.device)
-    time, observed = truth[:, :1].nan_to_num(), truth[:, 1:].nan_to_num()
-    place = torch.bucketize(time, ends)  # first interval whose end is not before the time
-    interval = torch.arange(len(grid), device=said.device)
-    happens = (interval == place) & (observed > 0)
-    survives = torch.where(observed > 0, interval < place, ends <= time)
-    losses = functional.binary_cross_entropy_with_logits(
-        said, happens.to(said.dtype), reduction="none"
-    )
-    return torch.where(happens | survives, losses, 0.0).sum(1)
+    at_risk, happened = terms.chunk(2, dim=1)
+    losses = functional.binary_cross_entropy_with_logits(said, happened, reduction="none")
+    return (losses * at_risk).sum(1)

@@ -9,6 +9,7 @@ import numpy as np
 
 from cellstate.errors import InputError, explain
 from cellstate.tasks.calibration import sigmoid, softmax
+from cellstate.tasks.health.survival import Intervals, KaplanMeier
 
 KINDS = ("binary", "classes", "number", "time")
 MOST_CLASSES = 20
@@ -33,6 +34,9 @@ class Target:
         Of a number.
     grid : tuple of float
         Ends of the intervals of a time, increasing, in the unit of the data.
+    prior : tuple of float
+        What is said who knows nothing of a stay: share of the event or of each class, median, or
+        Kaplan–Meier survival at the ends of the intervals.
     """
 
     name: str
@@ -41,6 +45,12 @@ class Target:
     mean: float = 0.0
     scale: float = 1.0
     grid: tuple[float, ...] = ()
+    prior: tuple[float, ...] = ()
+
+    @property
+    def intervals(self) -> Intervals:
+        """The intervals of a time."""
+        return Intervals(np.array([0.0, *self.grid]))
 
     @property
     def outputs(self) -> int:
@@ -67,10 +77,25 @@ class Target:
             raise InputError(explain(where, must, given, do))
         if self.kind == "number":
             spread = float(known[:, 0].std())
-            return replace(self, mean=float(known[:, 0].mean()), scale=spread)
+            middle = float(np.median(known[:, 0]))
+            return replace(self, mean=float(known[:, 0].mean()), scale=spread, prior=(middle,))
         if self.kind == "time":
-            return replace(self, grid=_grid(known[known[:, 1] > 0, 0]))
-        return self
+            cut = Intervals.of(known[:, 0], known[:, 1], INTERVALS)
+            told = KaplanMeier.of(known[:, 0], known[:, 1]).at(cut.edges[1:])
+            return replace(self, grid=tuple(cut.edges[1:].tolist()), prior=tuple(told.tolist()))
+        if self.kind == "binary":
+            return replace(self, prior=(float(known[:, 0].mean()),))
+        shares = np.bincount(known[:, 0].astype(np.int64), minlength=len(self.classes)) / len(known)
+        return replace(self, prior=tuple(shares.tolist()))
+
+    def terms(self, truth: np.ndarray) -> np.ndarray:
+        """Give what a loss compares with: (n, 1), or the terms of a likelihood (n, 2 K)."""
+        if self.kind != "time":
+            return truth
+        known = ~np.isnan(truth).any(axis=1)
+        terms = np.full((len(truth), 2 * len(self.grid)), np.nan)
+        terms[known] = np.concatenate(self.intervals.terms(*truth[known].T), axis=1)
+        return terms
 
     def decode(self, answers: np.ndarray) -> np.ndarray:
         """Turn a network's answers (n, outputs) into what is said.
@@ -98,7 +123,7 @@ class Target:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Target:
         """Read it back."""
-        return cls(**(data | {"classes": tuple(data["classes"]), "grid": tuple(data["grid"])}))
+        return cls(**(data | {name: tuple(data[name]) for name in ("classes", "grid", "prior")}))
 
 
 def recognized(where: str, name: str, values: np.ndarray) -> Target:
@@ -171,8 +196,3 @@ def missing(values: np.ndarray) -> np.ndarray:
         return np.zeros(len(values), dtype=bool)
     return np.array([v is None or v != v for v in values.tolist()], dtype=bool)  # noqa: PLR0124
 
-
-def _grid(times: np.ndarray) -> tuple[float, ...]:
-    """Cut the times of events into intervals that hold equal numbers of them."""
-    shares = np.linspace(0.0, 1.0, INTERVALS + 1)[1:]
-    return tuple(float(t) for t in np.unique(np.quantile(times, shares)) if t > 0) or (1.0,)

@@ -74,7 +74,8 @@ class OutcomeTask:
     ) -> None:
         self.batch_size = batch_size
         self._stays, self._targets = stays, tuple(targets)
-        self._truths, self._weights = truths, [w.astype(np.float32) for w in weights]
+        self._truths = [t.terms(truth) for t, truth in zip(targets, truths, strict=True)]
+        self._weights = [w.astype(np.float32) for w in weights]
         self._learn, self._check = np.flatnonzero(~held), np.flatnonzero(held)
         self._steps = stays.timelines.steps
 

@@ -164,7 +164,14 @@ def compare(
     shown = f"AUROC {found['AUROC']}, AUPRC {found['AUPRC']}"
     notes = [*notes, f"{NAME}, 95 % intervals over patients: {shown}."]
     return Evaluation(
-        rows, "AUROC", protocol, tuple(notes), watched.truth, said[NAME][0], metrics=ALL_METRICS
+        rows,
+        "AUROC",
+        protocol,
+        tuple(notes),
+        watched.truth,
+        said[NAME][0],
+        inputs=watched,
+        metrics=ALL_METRICS,
     )
 
 
