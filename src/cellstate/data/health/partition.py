@@ -82,6 +82,8 @@ class Spill:
         FrameError
             It is no frame in MEDS' long form, or its types differ from those before.
         """
+        if getattr(frame, "shape", (1,))[0] == 0:
+            return  # a filter may leave no row of a part
         parts = read_columns(frame, where=where)
         self._check_types(parts, where)
         rows = np.empty(len(parts["hours"]), dtype=_ROW)

@@ -159,7 +159,8 @@ test again (row 2). Split by subject, for example with split_subjects.
 def _checked_shares(shares: Mapping[str, float]) -> np.ndarray:
     weights = np.array([float(share) for share in shares.values()])
     if not len(weights) or not (weights > 0).all() or abs(weights.sum() - 1) > 1e-9:
-        must, do = "shares must be positive and add up to 1", "For example {'train': 0.8, 'test': 0.2}"
+        must = "shares must be positive and add up to 1"
+        do = "Give for example {'train': 0.8, 'test': 0.2}"
         raise InputError(explain("split_subjects", must, repr(dict(shares)), do))
     return weights
 

@@ -85,8 +85,6 @@ def write_store(
         partial.chmod(0o755)
         partial.rename(target)
     except OSError as failure:
-        if isinstance(failure, (FrameError, InputError)):
-            raise
         must, do = f"{target} must be writable", "Free space or choose another folder"
         reason = failure.strerror or type(failure).__name__
         raise FrameError(explain(where, must, reason, do)) from failure
