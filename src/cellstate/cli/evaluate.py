@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import inputs, screen, tables
+from cellstate.cli import clinical, inputs, screen, tables
 from cellstate.cli.commands import single
 from cellstate.cli.models import Model, load
 
@@ -37,6 +37,8 @@ def _run(
     label: inputs.Label = None,
     separator: inputs.Separator = None,
     encoding: inputs.Encoding = None,
+    outcomes: clinical.Outcomes = None,
+    labels: clinical.Labels = None,
     report: Report = None,
     json: screen.Json = False,
 ) -> None:
@@ -50,6 +52,8 @@ def _run(
         "label": label,
         "separator": separator,
         "encoding": encoding,
+        "outcomes": outcomes,
+        "labels": labels,
     }
     chosen = form.chosen(words, estimator.task)
     given = form.examples(data, **chosen) if data else ()  # then it scores what fit kept

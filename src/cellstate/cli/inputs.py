@@ -9,7 +9,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import reading, screen
+from cellstate.cli import clinical, reading, screen
 from cellstate.errors import InputError, explain
 
 Target = reading.Target
@@ -33,6 +33,8 @@ OPTIONS: dict[str, Any] = {
     "label": Label,
     "separator": Separator,
     "encoding": Encoding,
+    "outcomes": clinical.Outcomes,
+    "labels": clinical.Labels,
 }
 """Every option about files, by name; which of them a job has, its form says."""
 
@@ -197,6 +199,27 @@ def _translations(estimator: Any, paths: list[Path], encoding: str = "utf-8") ->
     return {"text": lines, "prediction": estimator.predict(lines)}
 
 
+def _stays(paths: list[Path], outcomes: Path | None = None) -> tuple[Any, ...]:
+    if outcomes is None:
+        must, do = "outcomes must be given", "Name their table with --outcomes"
+        raise InputError(explain("cellstate", must, "none", do))
+    return clinical.read_stays(paths), clinical.read_outcomes(outcomes)
+
+
+def _risks(estimator: Any, paths: list[Path], outcomes: Path | None = None) -> dict[str, Any]:
+    events = clinical.read_stays(paths)
+    asked = None if outcomes is None else clinical.read_outcomes(outcomes)
+    return estimator.table(events, asked)
+
+
+def _watched(paths: list[Path], labels: Path | None = None) -> tuple[Any, ...]:
+    return clinical.read_labelled(paths, labels)
+
+
+def _alarms(estimator: Any, paths: list[Path], labels: Path | None = None) -> dict[str, Any]:
+    return screen.to_json(estimator.predict(*clinical.read_labelled(paths, labels)))
+
+
 def _lines(path: Path, encoding: str) -> list[str]:
     from cellstate.data.text.files import read_lines
 
@@ -249,6 +272,20 @@ FORMS = {
         ("encoding",),
         _tagged,
         _tags,
+    ),
+    "outcomes": Form(
+        "A table of events, long or wide, or a folder or archive of PhysioNet 2012's records.",
+        "vitals.csv --outcomes outcomes.csv --target died",
+        ("outcomes",),
+        _stays,
+        _risks,
+    ),
+    "vitals": Form(
+        "A table of stays, a row a time, or a folder or archive of PhysioNet 2019's patients.",
+        "vitals.csv --target sepsis",
+        ("labels",),
+        _watched,
+        _alarms,
     ),
     "parallel text": Form(
         "Two files whose lines translate one another.",

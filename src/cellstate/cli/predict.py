@@ -7,7 +7,7 @@ from typing import Annotated, Any
 
 import typer
 
-from cellstate.cli import inputs, screen, tables
+from cellstate.cli import clinical, inputs, screen, tables
 from cellstate.cli.commands import single
 from cellstate.cli.models import Model, load
 
@@ -38,6 +38,8 @@ def _run(
     label: inputs.Label = None,
     separator: inputs.Separator = None,
     encoding: inputs.Encoding = None,
+    outcomes: clinical.Outcomes = None,
+    labels: clinical.Labels = None,
     json: screen.Json = False,
 ) -> None:
     tables.check_out(out)
@@ -50,6 +52,8 @@ def _run(
         "label": label,
         "separator": separator,
         "encoding": encoding,
+        "outcomes": outcomes,
+        "labels": labels,
     }
     table = form.answers(estimator, data or [], **form.chosen(words, estimator.task))
     tables.give(table, out, model, as_json=json)

@@ -18,6 +18,8 @@ TASKS = {
     "classify-text": "cellstate.tasks.text.classifier:TextClassifier",
     "tag": "cellstate.tasks.text.tagger:SequenceTagger",
     "translate": "cellstate.tasks.text.translator:Translator",
+    "outcome": "cellstate.tasks.health.outcome_predictor:OutcomePredictor",
+    "vitals": "cellstate.tasks.health.vitals_monitor:VitalsMonitor",
 }
 
 

@@ -46,15 +46,15 @@ class Cohort:
         were asked for.
     rows : np.ndarray
         (n,) places in the table of outcomes.
-    total : int
-        Rows of that table.
+    asked : np.ndarray
+        (N,) the subjects of all rows of that table.
     """
 
     windows: Windows
     targets: tuple[Target, ...]
     truths: tuple[np.ndarray, ...]
     rows: np.ndarray
-    total: int
+    asked: np.ndarray
 
 
 def as_events(where: str, data: Any, **wide: Any) -> Events:
@@ -154,7 +154,7 @@ def read_cohort(
         seen = None if observed is None else observed[rows]
         targets.append(target)
         truths.append(encode(target, column[rows], seen))
-    return Cohort(windows, tuple(targets), tuple(truths), rows, len(ids))
+    return Cohort(windows, tuple(targets), tuple(truths), rows, ids)
 
 
 def _target(where: str, name: str, values: np.ndarray) -> Target:

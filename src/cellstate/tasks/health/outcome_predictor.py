@@ -160,7 +160,7 @@ class OutcomePredictor(AbstractEstimator):
             it is later); a dictionary by name where there are several targets. NaN or None where a
             subject has no events.
         """
-        decoded, rows, total = self._decoded("predict", events, questions)
+        decoded, rows, total, _ = self._decoded("predict", events, questions)
         named = [_named(t, said) for t, said in zip(self.targets_, decoded, strict=True)]
         return self._told([_spread(values, rows, total) for values in named])
 
@@ -179,8 +179,30 @@ class OutcomePredictor(AbstractEstimator):
             nothing happens before the ends of the intervals, ``targets_[k].grid``. NaN where a
             subject has no events.
         """
-        decoded, rows, total = self._decoded("predict_risk", events, questions)
+        decoded, rows, total, _ = self._decoded("predict_risk", events, questions)
         return self._told([_spread(values, rows, total) for values in decoded])
+
+    def table(self, events: Any, questions: Any = None) -> dict[str, Any]:
+        """Give answers as columns: the subject, and for each target what is said and how surely.
+
+        Parameters
+        ----------
+        events, questions
+            As of `predict`.
+        """
+        decoded, rows, total, subjects = self._decoded("table", events, questions)
+        columns: dict[str, Any] = {"subject_id": subjects.tolist()}
+        for target, said in zip(self.targets_, decoded, strict=True):
+            named = _spread(_named(target, said), rows, total)
+            columns[target.name] = named.tolist()
+            told = _spread(said, rows, total)
+            if target.kind == "binary":
+                columns[f"risk_{target.name}"] = told.tolist()
+            elif target.kind != "number":
+                ends = target.classes or [f"no_event_by_{end:g}" for end in target.grid]
+                for place, name in enumerate(ends):
+                    columns[f"p_{name}" if target.classes else name] = told[:, place].tolist()
+        return columns
 
     def evaluate(
         self, events: Any = None, outcomes: Any = None, *, target: str | None = None
@@ -209,23 +231,49 @@ class OutcomePredictor(AbstractEstimator):
             raise InputError(explain(where, must, "one of them", do))
         if events is None:
             return self._held_out()[place]
+        timelines, truth, said, notes = self._compared(where, events, outcomes, place)
+        known, subjects = self.targets_[place], timelines.subjects
+        protocol = f"Protocol: {len(timelines):,} stays that were given."
+        groups = groups_of(timelines)
+        return scoring.compare(known, truth, said, subjects, protocol, notes, groups)
+
+    def compare(
+        self, events: Any, outcomes: Any, *, target: str | None = None
+    ) -> dict[str, np.ndarray]:
+        """Give what each system says of patients that were not trained on.
+
+        Parameters
+        ----------
+        events, outcomes, target
+            As of `evaluate`.
+
+        Returns
+        -------
+        dict of str to ndarray
+            "LSTM" (as `predict_risk` says), "LSTM networks alone" and the baselines -> answers in
+            the form of `predict_risk`, for the rows that could be used.
+        """
+        self._require_fitted("compare")
+        where = f"{type(self).__name__}.compare"
+        return self._compared(where, events, outcomes, self._place(target))[2]
+
+    def _compared(
+        self, where: str, events: Any, outcomes: Any, place: int
+    ) -> tuple[Timelines, np.ndarray, dict[str, np.ndarray], list[str]]:
         laid = as_events(where, events)
         cohort = self._asked(where, laid, outcomes, answers=True)
         timelines = lay_out(laid, cohort.windows, self.fitted_.layout)
         both, alone = self.fitted_.answers(timelines)
-        known = self.targets_[place]
+        known, truth = self.targets_[place], cohort.truths[place]
         said = {NAME: known.decode(both[place]), ALONE: known.decode(alone[place])}
-        test = Rows(summarize(timelines), cohort.truths[place], timelines.subjects)
-        protocol = f"Protocol: {len(timelines)} stays that were given."
-        notes: list[str] = []
-        if hasattr(self, "_learned"):
-            learned = Rows(self._learned[0], self._learned[1][place], self._learned[2])
-            said |= scoring.rival_answers(known, learned, test, self._seed())
-        else:
-            said |= self.fitted_.stored_rivals(place, timelines)
-            notes = ["A model's file keeps no rows, so the other baselines cannot be fitted again."]
-        groups = groups_of(timelines)
-        return scoring.compare(known, test.truth, said, test.subjects, protocol, notes, groups)
+        if not hasattr(self, "_learned"):
+            told = self.fitted_.stored_rivals(place, timelines)
+            note = "A model's file keeps no rows, so the other baselines cannot be fitted again."
+            return timelines, truth, said | told, [note]
+        test = Rows(summarize(timelines), truth, timelines.subjects)
+        learned = Rows(self._learned[0], self._learned[1][place], self._learned[2])
+        told = scoring.rival_answers(known, learned, test, self._seed())
+        return timelines, truth, said | told, []
 
     def story(self, events: Any = None, outcomes: Any = None) -> Story:
         """Tell how the fit went, for the report; events and outcomes are as of `evaluate`."""
@@ -274,19 +322,19 @@ class OutcomePredictor(AbstractEstimator):
 
     def _decoded(
         self, method: str, events: Any, questions: Any
-    ) -> tuple[list[np.ndarray], np.ndarray, int]:
+    ) -> tuple[list[np.ndarray], np.ndarray, int, np.ndarray]:
         self._require_fitted(method)
         where = f"{type(self).__name__}.{method}"
         laid = as_events(where, events)
         if questions is None:
             windows = windows_of(laid, laid.subjects, length_h=self._window(), where=where)
-            rows, total = np.arange(len(laid)), len(laid)
+            rows, asked = np.arange(len(laid)), laid.subjects
         else:
             cohort = self._asked(where, laid, questions, answers=False)
-            windows, rows, total = cohort.windows, cohort.rows, cohort.total
+            windows, rows, asked = cohort.windows, cohort.rows, cohort.asked
         both, _ = self.fitted_.answers(lay_out(laid, windows, self.fitted_.layout))
         decoded = [t.decode(said) for t, said in zip(self.targets_, both, strict=True)]
-        return decoded, rows, total
+        return decoded, rows, len(asked), asked
 
     def _asked(self, where: str, events: Events, table: Any, *, answers: bool) -> Cohort:
         return read_cohort(
