@@ -20,6 +20,7 @@ LANGUAGE = (
     "tests/tasks/text/test_language_model.py",
     "tests/tasks/text/language/test_generate.py",
 )
+HEALTH = ("tests/data/health", "tests/tasks/health")
 TEXT_CLASSES = ("tests/tasks/text/test_classifier.py", "tests/tasks/text/classification")
 LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")
 
@@ -88,6 +89,21 @@ BENCHMARKS: dict[str, Benchmark] = {
         "German to English on Multi30k within an hour: BLEU and chrF of the 2016 test set.",
         "benchmarks.translate_multi30k:run",
         ("tests/tasks/text/test_beam.py", "tests/nn/test_translation.py"),
+    ),
+    "health-p12": Benchmark(
+        "Death in hospital from 48 hours of intensive care, PhysioNet 2012, five folds: AUROC.",
+        "benchmarks.health_p12:run",
+        HEALTH,
+    ),
+    "health-sepsis": Benchmark(
+        "A risk of sepsis every hour, PhysioNet 2019, split by patient: utility, AUROC, lead time.",
+        "benchmarks.health_sepsis:run",
+        HEALTH,
+    ),
+    "health-ecg": Benchmark(
+        "Heart beats in two classes, the UCR archive's ECG sets, five seeds: accuracy and risks.",
+        "benchmarks.health_ecg:run",
+        ("tests/tasks/arrays", "tests/tasks/health/test_metrics.py"),
     ),
     "layer-cpu": Benchmark(
         "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",

@@ -13,6 +13,8 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.classifier import SequenceClassifier
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
+    from cellstate.tasks.health.outcome_predictor import OutcomePredictor
+    from cellstate.tasks.health.vitals_monitor import VitalsMonitor
     from cellstate.tasks.text.classifier import TextClassifier
     from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.tasks.text.tagger import SequenceTagger
@@ -25,12 +27,14 @@ __all__ = [
     "Columns",
     "Forecaster",
     "LanguageModel",
+    "OutcomePredictor",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
     "TextClassifier",
     "TrainConfig",
     "Translator",
+    "VitalsMonitor",
     "load",
 ]
 
@@ -38,12 +42,14 @@ _HOMES = {
     "Columns": "cellstate.data.columns",
     "Forecaster": "cellstate.tasks.forecast.forecaster",
     "LanguageModel": "cellstate.tasks.text.language_model",
+    "OutcomePredictor": "cellstate.tasks.health.outcome_predictor",
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
     "TextClassifier": "cellstate.tasks.text.classifier",
     "SequenceTagger": "cellstate.tasks.text.tagger",
     "TrainConfig": "cellstate.train.config",
     "Translator": "cellstate.tasks.text.translator",
+    "VitalsMonitor": "cellstate.tasks.health.vitals_monitor",
     "load": "cellstate.tasks",
 }
 

@@ -48,6 +48,10 @@ class Fitted:
     tail: np.ndarray
     record: dict[str, Any]
 
+    def __getstate__(self) -> dict[str, Any]:
+        """Leave out the packed networks: they are made again from the weights."""
+        return {name: part for name, part in vars(self).items() if name != "chains"}
+
     @cached_property
     def chains(self) -> tuple[Chain, ...]:
         """The networks, ready to step."""
