@@ -199,7 +199,7 @@ def _parse(members: list[tuple[str, bytes]], where: str) -> tuple[Any, np.ndarra
         bodies.append((b"\n".join(lines), len(lines)))
     joined = b"\n".join(body for body, count in bodies if count)
     record = np.repeat(np.arange(len(bodies)), [count for _, count in bodies])
-    text = {name: polars.String for name in ("time", "parameter", "value")}
+    text = dict.fromkeys(("time", "parameter", "value"), polars.String)
     try:
         table = polars.read_csv(
             io.BytesIO(joined) if joined else io.BytesIO(b",,"),

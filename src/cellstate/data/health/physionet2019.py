@@ -164,7 +164,7 @@ def _parse(contents: list[bytes], where: str) -> tuple[dict[str, np.ndarray], np
             io.BytesIO(b"\n".join(bodies)),
             has_header=False,
             separator="|",
-            schema={name: polars.Float64 for name in names},
+            schema=dict.fromkeys(names, polars.Float64),
             quote_char=None,
         )
     except polars.exceptions.PolarsError:
