@@ -69,8 +69,8 @@ def _parquet(polars: Any, file: Path) -> Iterator[Any]:
 
 
 def _csv(polars: Any, file: Path, form: str) -> Iterator[Any]:
-    opened = gzip.open(file, "rb") if form == ".csv.gz" else file.open("rb")
-    with cast("BinaryIO", opened) as content:
+    with gzip.open(file, "rb") if form == ".csv.gz" else file.open("rb") as opened:
+        content = cast("BinaryIO", opened)
         header = content.readline()
         for block in _blocks(content):
             table = polars.read_csv(io.BytesIO(header + block), infer_schema=False)
