@@ -118,6 +118,9 @@ def test_bad_files_are_answered_without_naming_a_record(folder, tmp_path) -> Non
     with pytest.raises(FrameError, match="another first line in file 3 of 3 by name") as caught:
         read_physionet2012(folder)
     assert "7777" not in str(caught.value)
+    (folder / "7777.txt").write_text("Time,Parameter,Value\n00:00,Temp,36,5\n")
+    with pytest.raises(FrameError, match=r"three cells; got others in file 3 of 3 by name\. Write"):
+        read_physionet2012(folder)
     (folder / "7777.txt").write_text(FIRST)
     with pytest.raises(FrameError, match="each record must be there once; got 1 of 3 again"):
         read_physionet2012(folder)

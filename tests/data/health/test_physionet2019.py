@@ -68,7 +68,8 @@ def test_implausible_values_are_listed_by_row(folder) -> None:
     ("content", "message"),
     [
         ("HR|ICULOS\n1|1\n", "all files must have the same columns; got others in file 3 of 3"),
-        (HEADER + "a|1|1|1|1|1|1|1\n", "cells must hold numbers or NaN, 8 in each row"),
+        (HEADER + "a|1|1|1|1|1|1|1\n", "cells must hold numbers or NaN; got something else"),
+        (HEADER + "1|1|1|1|1|1|1\n", "each row must have the cells of the header; got others in"),
         (HEADER + TWO + TWO, "ICULOS must rise within a patient; got 1 rows .* first is row 6"),
         (HEADER + TWO.replace("|3|", "|NaN|"), "the first is row 5"),
     ],

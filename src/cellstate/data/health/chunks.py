@@ -7,7 +7,7 @@ import io
 import os
 from collections.abc import Iterable, Iterator
 from pathlib import Path
-from typing import IO, Any
+from typing import Any, BinaryIO, cast
 
 from cellstate.data.files import recognise
 from cellstate.errors import FrameError, explain
@@ -69,7 +69,8 @@ def _parquet(polars: Any, file: Path) -> Iterator[Any]:
 
 
 def _csv(polars: Any, file: Path, form: str) -> Iterator[Any]:
-    with gzip.open(file, "rb") if form == ".csv.gz" else file.open("rb") as content:
+    with gzip.open(file, "rb") if form == ".csv.gz" else file.open("rb") as opened:
+        content = cast("BinaryIO", opened)
         header = content.readline()
         for block in _blocks(content):
             table = polars.read_csv(io.BytesIO(header + block), infer_schema=False)
@@ -82,7 +83,7 @@ def _with_code(typed: Any, table: Any) -> Any:
     return typed.with_columns(table["code"]) if "code" in table.columns else typed
 
 
-def _blocks(content: IO[bytes]) -> Iterator[bytes]:
+def _blocks(content: BinaryIO) -> Iterator[bytes]:
     """Give whole rows, some millions of bytes at a time; a quoted cell may hold line breaks."""
     block = b""
     while more := content.read(BYTES_AT_ONCE):

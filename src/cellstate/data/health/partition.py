@@ -123,7 +123,12 @@ class Spill:
                 ranges=ranges,
             )
             kept = np.zeros(len(subject), dtype=_ROW)
-            kept["subject"], kept["hours"], kept["code"], kept["value"] = subject, hours, code, value
+            kept["subject"], kept["hours"], kept["code"], kept["value"] = (
+                subject,
+                hours,
+                code,
+                value,
+            )
             file.write_bytes(kept.tobytes())
             counts += np.bincount(subject, minlength=len(ids))
             is_used[code] = True

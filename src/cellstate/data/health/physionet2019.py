@@ -10,7 +10,7 @@ from typing import Any, NamedTuple
 
 import numpy as np
 
-from cellstate.data.health.archives import read_members
+from cellstate.data.health.archives import part_lines, read_members
 from cellstate.data.health.events import Events, id_array, offsets_of
 from cellstate.data.health.wide import events_of_wide
 from cellstate.errors import FrameError, explain
@@ -140,16 +140,19 @@ def _parse(contents: list[bytes], where: str) -> tuple[dict[str, np.ndarray], np
     polars = require("polars", extra="health")
     header, bodies, counts = b"", [], []
     for number, content in enumerate(contents, start=1):
-        first, _, body = content.replace(b"\r\n", b"\n").partition(b"\n")
+        first, body, count = part_lines(content)
         if not header:
             header = first
         if first != header:
             given = f"others in file {number:,} of {len(contents):,} by name"
             must, do = "all files must have the same columns", "Take other files out of the folder"
             raise FrameError(explain(where, must, given, do))
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        counts.append(len(lines))
-        bodies.extend(lines)
+        if body.count(b"|") != header.count(b"|") * count:
+            given = f"others in file {number:,} of {len(contents):,} by name"
+            must, do = "each row must have the cells of the header", "Get the files again"
+            raise FrameError(explain(where, must, given, do))
+        counts.append(count)
+        bodies += [body] * (count > 0)
     names = header.decode("utf-8", "replace").split("|")
     if HOUR not in names or len(set(names)) < len(names):
         must, do = f"the header must name each column once, {HOUR} among them", "Check the files"
@@ -158,18 +161,21 @@ def _parse(contents: list[bytes], where: str) -> tuple[dict[str, np.ndarray], np
     if not bodies:
         must, do = "there must be hours below the header", "Check the files"
         raise FrameError(explain(where, must, "none", do))
-    must = f"cells must hold numbers or NaN, {len(names)} in each row"
+    must = "cells must hold numbers or NaN"
     try:
         table = polars.read_csv(
             io.BytesIO(b"\n".join(bodies)),
             has_header=False,
             separator="|",
-            schema={name: polars.Float64 for name in names},
+            schema=dict.fromkeys(names, polars.Float64),
             quote_char=None,
         )
     except polars.exceptions.PolarsError:
         given = "something else"
         raise FrameError(explain(where, must, given, "Get the files again")) from None
+    if len(table) != len(subject):
+        given = f"{len(table):,} of {len(subject):,} rows that can be parsed"
+        raise FrameError(explain(where, must, given, "Get the files again"))
     columns = {name: table[name].fill_null(np.nan).to_numpy() for name in names}
     return columns, subject
 

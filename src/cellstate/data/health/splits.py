@@ -66,9 +66,7 @@ def split_subjects(
     ranked = _spread(count, np.diff(ends, prepend=0))
     part_of_unit = np.empty(count, dtype=np.int64)
     part_of_unit[order] = ranked
-    return {
-        name: np.flatnonzero(part_of_unit[unit] == k) for k, name in enumerate(shares)
-    }
+    return {name: np.flatnonzero(part_of_unit[unit] == k) for k, name in enumerate(shares)}
 
 
 def fold_subjects(

@@ -113,6 +113,7 @@ def open_store(folder: str | os.PathLike[str]) -> Events:
         columns = {name: _load(source, name, count) for name in ("hours", "code", "value")}
         subjects = id_array(_load(source, "subjects", 0).tolist())
         offsets = _load(source, "offsets", 0)
+        codes = tuple(described["codes"])
         left_out = LeftOut(
             _load(source, "left_out_rows", 0),
             _load(source, "left_out_reason", 0),
@@ -128,8 +129,8 @@ def open_store(folder: str | os.PathLike[str]) -> Events:
     return Events(
         subjects=subjects,
         offsets=offsets,
-        codes=tuple(described["codes"]),
-        is_absolute=described["is_absolute"],
+        codes=codes,
+        is_absolute=bool(described.get("is_absolute")),
         left_out=left_out,
         **columns,
     )

@@ -63,7 +63,7 @@ def read_ids(series: nw.Series[Any], *, where: str) -> tuple[np.ndarray, list[An
         numbers = np.asarray(series.to_numpy(), dtype=np.float64)
         is_gap = np.isnan(numbers)
         with np.errstate(invalid="ignore"):
-            is_bad = ~is_gap & (numbers != np.floor(numbers))
+            is_bad = ~is_gap & ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
         if is_bad.any():
             raise _wrong(series, "whole numbers or text", "a fraction", is_bad, where)
         return _numbered(np.where(is_gap, 0, numbers).astype(np.int64), is_gap)
@@ -189,9 +189,7 @@ def _numbered(numbers: np.ndarray, is_gap: np.ndarray) -> tuple[np.ndarray, list
     return places, ids.tolist()
 
 
-def _named(
-    series: nw.Series[Any], values: list[Any], where: str
-) -> tuple[np.ndarray, list[str]]:
+def _named(series: nw.Series[Any], values: list[Any], where: str) -> tuple[np.ndarray, list[str]]:
     places, names = places_in(values)
     for name in names:
         if not isinstance(name, str):
