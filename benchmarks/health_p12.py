@@ -73,7 +73,11 @@ def run(recorder: Recorder, options: Options) -> None:
                 recorder.add(f"fold {k}", system, metric, value, seed=k)
     scored = ~np.isnan(said["cellstate"])
     for system, risks in said.items():
-        folds = [score_risks(died[fold == k], risks[fold == k])["AUROC"] for k in range(FOLDS) if scored[fold == k].all()]
+        folds = [
+            score_risks(died[fold == k], risks[fold == k])["AUROC"]
+            for k in range(FOLDS)
+            if scored[fold == k].all()
+        ]
         recorder.add("all", system, "AUROC_mean", float(np.mean(folds)))
         scores = score_risks(died[scored], risks[scored])
         for metric in RISKS:

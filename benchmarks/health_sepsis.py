@@ -57,9 +57,7 @@ def run(recorder: Recorder, options: Options) -> None:
         sets[name] = events.take(mask), table.filter(pl.Series(mask[owner]))
         recorder.add("data", "cellstate", f"patients_{name}", int(mask.sum()))
         recorder.add("data", "cellstate", f"septic_{name}", int(ill[mask].sum()))
-    model = VitalsMonitor(
-        "sepsis", alarms_per_day=ALARMS_PER_DAY, lead_h=LEAD_H, random_state=0
-    )
+    model = VitalsMonitor("sepsis", alarms_per_day=ALARMS_PER_DAY, lead_h=LEAD_H, random_state=0)
     start = time.perf_counter()
     model.fit(*sets["learn"])
     recorder.add("test", "cellstate", "fit_seconds", time.perf_counter() - start)

@@ -46,7 +46,9 @@ class StayNetwork(nn.Module):
     ) -> None:
         super().__init__()
         self.front = nn.Linear(inputs, width)
-        self.memory = LSTM(width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0)
+        self.memory = LSTM(
+            width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
+        )
         self.summary = nn.Linear(summaries, width)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(3 * hidden + width, outputs)

@@ -124,7 +124,9 @@ def test_steps_that_are_asked_for_are_there_without_measurements() -> None:
 
 def test_a_stay_without_events_has_no_steps() -> None:
     events = events_of([("a", 5.0, "HR", 80.0), ("b", 1.0, "HR", 70.0)])
-    laid = lay_out(events, windows_of(events, ["a", "z"], end=[2.0, 2.0], start=[0, 0]), Layout.of(events, 1.0))
+    laid = lay_out(
+        events, windows_of(events, ["a", "z"], end=[2.0, 2.0], start=[0, 0]), Layout.of(events, 1.0)
+    )
     assert laid.steps.tolist() == [0, 0]
     assert laid.take(np.array([1])).values.shape == (0, 1)
 

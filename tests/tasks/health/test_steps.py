@@ -34,7 +34,9 @@ def test_any_split_of_a_stay_gives_the_features_of_the_whole(seed: int) -> None:
     memory, parts, at = None, [], 0
     for size in (1, 3, 2, 20):
         piece = slice(at, at + size)
-        part = Padded(padded.values[:, piece], padded.hours[:, piece], padded.static, padded.lengths)
+        part = Padded(
+            padded.values[:, piece], padded.hours[:, piece], padded.static, padded.lengths
+        )
         if part.values.shape[1]:
             told, memory = encoder.features(part, memory)
             parts.append(told)
@@ -46,7 +48,9 @@ def test_any_split_of_a_stay_gives_the_features_of_the_whole(seed: int) -> None:
 
 def test_features_say_what_is_known_how_old_it_is_and_where_it_has_been() -> None:
     values = np.array([[[1.0], [np.nan], [3.0], [np.nan]]], dtype=np.float32)
-    padded = Padded(values, np.array([[0.0, 2.0, 3.0, 6.0]]), np.zeros((1, 0), np.float32), np.array([4]))
+    padded = Padded(
+        values, np.array([[0.0, 2.0, 3.0, 6.0]]), np.zeros((1, 0), np.float32), np.array([4])
+    )
     scales = Scales(np.linspace(-4, 4, 9)[None])
     encoder = StepEncoder(("v",), (), scales, Scales(np.zeros((0, 9))))
     x, memory = encoder.features(padded)

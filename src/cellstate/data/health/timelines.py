@@ -262,7 +262,7 @@ def _steps(
     if every_h is not None:
         # A rounding error must not put a measurement on the full hour into the next step.
         end = np.maximum(1.0, np.ceil(hour / every_h - 1e-9)) * every_h
-    value = np.where(np.append(valued, True)[column], value, 1.0)  # noqa: FBT003
+    value = np.where(np.append(valued, True)[column], value, 1.0)
     told = ~np.isnan(value) | (column < 0)
     row, end, column, value = row[told], end[told], column[told], value[told]
     order = np.lexsort((end, row))
@@ -288,13 +288,17 @@ def _columns(codes: Sequence[str], names: Sequence[str]) -> np.ndarray:
 
 
 def _joined(parts: list[np.ndarray], V: int) -> np.ndarray:
-    total = sum(map(len, parts))
-    if total * V * 4 <= IN_MEMORY:
-        return np.concatenate([np.zeros((0, V), np.float32), *parts])
-    with tempfile.TemporaryFile() as file:  # the map keeps it alive, and then it is gone
-        values = np.memmap(file, np.float32, "w+", shape=(total, V))
+    values = room_for(sum(map(len, parts)), V)
     at = 0
     for part in parts:
         values[at : at + len(part)] = part
         at += len(part)
     return values
+
+
+def room_for(rows: int, columns: int) -> np.ndarray:
+    """Make room for float32 numbers: in memory, or in a file that goes when the array does."""
+    if rows * columns * 4 <= IN_MEMORY:
+        return np.empty((rows, columns), np.float32)
+    with tempfile.TemporaryFile() as file:  # the map keeps it alive, and then it is gone
+        return np.memmap(file, np.float32, "w+", shape=(rows, columns))

@@ -174,9 +174,7 @@ def _values(table: nw.DataFrame[Any], name: str) -> np.ndarray:
     return values if values.dtype.kind in "fiub" else np.array(column.to_list(), dtype=object)
 
 
-def _hours(
-    table: nw.DataFrame[Any], name: str, events: Events, where: str
-) -> np.ndarray | None:
+def _hours(table: nw.DataFrame[Any], name: str, events: Events, where: str) -> np.ndarray | None:
     if name not in table.columns:
         return None
     hours, is_absolute = read_hours(table.get_column(name), where=where)

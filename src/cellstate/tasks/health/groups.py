@@ -39,7 +39,7 @@ def groups_of(timelines: Timelines) -> dict[str, np.ndarray]:
         if len(np.unique(values[~np.isnan(values)])) > MOST:
             continue
         said = [
-            None if v != v else SEX.get(v, f"{v:g}") if kind == "sex" else f"{v:g}"  # noqa: PLR0124
+            None if v != v else SEX.get(v, f"{v:g}") if kind == "sex" else f"{v:g}"
             for v in values.tolist()
         ]
         groups[kind] = np.array(said, dtype=object)

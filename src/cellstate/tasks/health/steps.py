@@ -10,12 +10,13 @@ from typing import Any
 
 import numpy as np
 
-from cellstate.data.health.timelines import Timelines
+from cellstate.data.health.timelines import Timelines, room_for
 from cellstate.tasks.health.scales import Scales
 
 FRESH_H = 6.0
 """Hours after which a measurement's weight has fallen to 1/e."""
 LOG_DAY = np.log1p(24.0)
+STAYS_AT_ONCE = 128
 
 
 @dataclass(frozen=True)
@@ -178,6 +179,17 @@ class StepEncoder:
         parts = (last, before, at, low, high, total, count, padded.hours)
         return features, Memory(*(part[:, -1] for part in parts))
 
+    def rows(self, timelines: Timelines) -> np.ndarray:
+        """Tell what is known at every step of whole stays: (N, inputs) float32."""
+        rows = room_for(len(timelines.hours), self.inputs)
+        order = np.argsort(timelines.steps, kind="stable")  # so that little is padded
+        for first in range(0, len(order), STAYS_AT_ONCE):
+            part = order[first : first + STAYS_AT_ONCE]
+            x, _ = self.features(self.padded(timelines, part))
+            inside = np.arange(x.shape[1]) < timelines.steps[part, None]
+            rows[timelines.places(part)] = x[inside]
+        return rows
+
     def _fixed(self, static: np.ndarray, T: int) -> np.ndarray:
         known = ~np.isnan(static)
         both = np.concatenate([np.where(known, static, 0.0), known], axis=1)
@@ -201,6 +213,25 @@ class StepEncoder:
             Scales.from_list(data["scales"]),
             Scales.from_list(data["static_scales"]),
         )
+
+
+def side_by_side(
+    rows: np.ndarray, timelines: Timelines, stays: np.ndarray
+) -> tuple[np.ndarray, np.ndarray]:
+    """Lay the rows of some stays' steps side by side.
+
+    Returns
+    -------
+    laid : np.ndarray
+        (B, T, …), zero beyond a stay's steps; a stay without steps has one of zeros.
+    lengths : np.ndarray
+        (B,) int64, at least 1.
+    """
+    lengths = timelines.steps[stays]
+    T = max(1, int(lengths.max(initial=1)))
+    laid = np.zeros((len(stays), T, *rows.shape[1:]), dtype=rows.dtype)
+    laid[np.arange(T) < lengths[:, None]] = rows[timelines.places(stays)]
+    return laid, np.maximum(1, lengths)
 
 
 def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:

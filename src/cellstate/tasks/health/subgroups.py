@@ -47,9 +47,7 @@ class Subgroup:
     @property
     def is_small(self) -> bool:
         """Whether there are too few rows, or too few with or without the event, to judge."""
-        return (
-            self.rows < LEAST_ROWS or min(self.events, self.rows - self.events) < LEAST_EVENTS
-        )
+        return self.rows < LEAST_ROWS or min(self.events, self.rows - self.events) < LEAST_EVENTS
 
     @property
     def shown_rows(self) -> str:
@@ -129,9 +127,7 @@ def _labels(kind: str, given: Any, count: int) -> list[str]:
     if values.shape != (count,):
         must = f"the group {kind!r} must name the group of each row"
         do = "Give one name for each row"
-        raise ShapeError(
-            explain("by_subgroup", must, f"shape {values.shape} for {count} rows", do)
-        )
+        raise ShapeError(explain("by_subgroup", must, f"shape {values.shape} for {count} rows", do))
     label = [_named(value) for value in values.tolist()]
     if len(set(label)) > MOST_GROUPS:
         must = f"the group {kind!r} must have at most {MOST_GROUPS} names"

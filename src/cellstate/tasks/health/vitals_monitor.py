@@ -170,7 +170,9 @@ class VitalsMonitor(AbstractEstimator):
         timelines = watched.timelines
         answering = self._answering()
         risks = answering.predict(timelines)
-        watch = Policy(answering.threshold, answering.silence_h, 0.0).watch(Watched(timelines, None))
+        watch = Policy(answering.threshold, answering.silence_h, 0.0).watch(
+            Watched(timelines, None)
+        )
         return {
             "subject_id": np.repeat(timelines.subjects, timelines.steps),
             "hour": timelines.hours,
@@ -210,7 +212,9 @@ class VitalsMonitor(AbstractEstimator):
             return self._scored
         watched, _ = self._read(f"{type(self).__name__}.evaluate", data, labels)
         timelines = watched.timelines
-        protocol = f"Protocol: {len(timelines):,} stays of {len(timelines.hours):,} steps that were given."
+        protocol = (
+            f"Protocol: {len(timelines):,} stays of {len(timelines.hours):,} steps that were given."
+        )
         if self.target is None:
             return self._forecasts(watched, self.fitted_.answers(timelines), protocol)
         check_labels(f"{type(self).__name__}.evaluate", self.target, watched)
@@ -279,9 +283,7 @@ class VitalsMonitor(AbstractEstimator):
             raise InputError(explain(where, must, "target=None", "Give target, or no labels"))
         layout = self.fitted_.layout if self._is_fitted() and not where.endswith("fit") else None
         static = (self.static,) if isinstance(self.static, str) else tuple(self.static)
-        return read_watched(
-            where, data, labels, target=self.target, static=static, layout=layout
-        )
+        return read_watched(where, data, labels, target=self.target, static=static, layout=layout)
 
     def _answering(self) -> Answering:
         return Answering(self.fitted_, self.threshold_, self.policy_.silence_h)

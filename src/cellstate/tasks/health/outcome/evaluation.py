@@ -144,9 +144,7 @@ def as_dict(evaluation: Evaluation) -> dict[str, Any]:
     }
 
 
-def from_dict(
-    data: dict[str, Any], metrics: Mapping[str, Metric] = ALL_METRICS
-) -> Evaluation:
+def from_dict(data: dict[str, Any], metrics: Mapping[str, Metric] = ALL_METRICS) -> Evaluation:
     """Read it back."""
     rows = {
         name: {metric: np.nan if v is None else float(v) for metric, v in values.items()}

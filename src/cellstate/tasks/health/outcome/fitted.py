@@ -60,9 +60,7 @@ class Fitted:
         parts = [network_answers(model, stays, np.arange(len(stays))) for model in self.models]
         networks = per_target(self.targets, np.mean(parts, axis=0))
         linear = [None if w is None else stays.summary @ w[:-1] + w[-1] for w in self.linear]
-        both = [
-            mix(net, line) for mix, net, line in zip(self.mixes, networks, linear, strict=True)
-        ]
+        both = [mix(net, line) for mix, net, line in zip(self.mixes, networks, linear, strict=True)]
         return both, networks
 
     def stored_rivals(self, place: int, timelines: Timelines) -> dict[str, np.ndarray]:

@@ -9,6 +9,7 @@ import numpy as np
 
 import cellstate
 from cellstate.artifact import fingerprint
+from cellstate.data.health.splits import fold_subjects
 from cellstate.data.health.timelines import Layout, Timelines
 from cellstate.tasks.health.outcome.fitted import Fitted, network_answers, per_target
 from cellstate.tasks.health.outcome.linear import fit_linear
@@ -74,7 +75,8 @@ def fit_networks(
     plan = make_plan(
         where, settings.size, inputs=encoder.inputs, summaries=summary.features, outputs=outputs
     )
-    fold = folds_of(timelines.subjects, truths[0][:, -1], settings.seed)
+    first = None if targets[0].kind == "number" else np.nan_to_num(truths[0][:, -1], nan=-1.0)
+    fold = fold_subjects(timelines.subjects, FOLDS, labels=first, seed=settings.seed)
     masks = [fold == k for k in range(int(fold.max()) + 1)]
     weights = [_weights(t, y, settings.is_balanced) for t, y in zip(targets, truths, strict=True)]
     said = np.zeros((len(stays), outputs))
@@ -101,29 +103,6 @@ def fit_networks(
     record["versions"]["cellstate"] = cellstate.__version__
     fitted = Fitted(plan, layout, encoder, summary, targets, models, linear, mixes, record)
     return fitted, Held(shared, networks, fold)
-
-
-def folds_of(
-    subjects: np.ndarray, outcome: np.ndarray, seed: int, folds: int = FOLDS
-) -> np.ndarray:
-    """Number the fold of each stay; a patient's stays share one, and so do outcomes evenly.
-
-    Examples
-    --------
-    >>> subjects = np.array(["a", "a", "b", "c", "d", "e"], dtype=object)
-    >>> fold = folds_of(subjects, np.array([0.0, 1, 0, 0, 0, 1]), 0)
-    >>> bool(fold[0] == fold[1]), len(set(fold.tolist()))
-    (True, 5)
-    """
-    names, owner = np.unique(np.array(list(map(str, subjects))), return_inverse=True)
-    most = np.full(len(names), -np.inf)
-    np.maximum.at(most, owner, np.nan_to_num(outcome))
-    rng = np.random.default_rng([seed, 5])
-    order = rng.permutation(len(names))
-    order = order[np.argsort(most[order], kind="stable")]
-    fold = np.empty(len(names), dtype=np.int64)
-    fold[order] = np.arange(len(names)) % min(folds, len(names))
-    return fold[owner]
 
 
 def _weights(target: Target, truth: np.ndarray, is_balanced: bool) -> np.ndarray:

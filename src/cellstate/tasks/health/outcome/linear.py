@@ -11,7 +11,6 @@ from cellstate.tasks.health.outcome.targets import Target
 
 STRENGTHS = (0.001, 0.003, 0.01, 0.03)
 """Inverse penalties to choose from, for standard units."""
-MOST_ITERATIONS = 300
 
 
 def fit_linear(
@@ -66,7 +65,7 @@ def _fit(target: Target, x: np.ndarray, y: np.ndarray, strength: float) -> np.nd
     present = np.unique(y).astype(np.int64)
     if len(present) < 2:
         return weights
-    model = linear.LogisticRegression(C=strength, max_iter=MOST_ITERATIONS, tol=1e-3).fit(x, y)
+    model = linear.LogisticRegression(C=strength, solver="newton-cholesky").fit(x, y)
     table = np.concatenate([model.coef_, model.intercept_[:, None]], axis=1).T
     if target.kind == "binary":
         return table

@@ -51,9 +51,7 @@ def total_loss(
     return torch.stack(parts).sum(), seen.sum()
 
 
-def _loss(
-    target: Target, said: Tensor, truth: Tensor, weight: Tensor
-) -> tuple[Tensor, Tensor]:
+def _loss(target: Target, said: Tensor, truth: Tensor, weight: Tensor) -> tuple[Tensor, Tensor]:
     """Give the loss of each row, and its weight."""
     import torch
     from torch.nn import functional

@@ -194,5 +194,4 @@ def missing(values: np.ndarray) -> np.ndarray:
         return np.isnan(values)
     if values.dtype.kind != "O":
         return np.zeros(len(values), dtype=bool)
-    return np.array([v is None or v != v for v in values.tolist()], dtype=bool)  # noqa: PLR0124
-
+    return np.array([v is None or v != v for v in values.tolist()], dtype=bool)

@@ -4,6 +4,7 @@ from __future__ import annotations
 
 from collections.abc import Iterator, Sequence
 from dataclasses import dataclass
+from functools import cached_property
 from typing import TYPE_CHECKING, Any
 
 import numpy as np
@@ -11,7 +12,7 @@ import numpy as np
 from cellstate.data.health.timelines import Timelines
 from cellstate.tasks.health.batches import count, ordered, shuffled
 from cellstate.tasks.health.outcome.targets import Target
-from cellstate.tasks.health.steps import StepEncoder
+from cellstate.tasks.health.steps import StepEncoder, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -40,11 +41,14 @@ class Stays:
     def __len__(self) -> int:
         return len(self.timelines)
 
+    @cached_property
+    def _steps(self) -> np.ndarray:
+        return self.encoder.rows(self.timelines)
+
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Give some stays' steps, summary and lengths."""
-        padded = self.encoder.padded(self.timelines, rows)
-        x, _ = self.encoder.features(padded)
-        return {"x": x, "summary": self.summary[rows], "lengths": padded.lengths}
+        x, lengths = side_by_side(self._steps, self.timelines, rows)
+        return {"x": x, "summary": self.summary[rows], "lengths": lengths}
 
 
 class OutcomeTask:

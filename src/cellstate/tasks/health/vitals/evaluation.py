@@ -8,6 +8,7 @@ from typing import Any
 
 import numpy as np
 
+from cellstate.data.health.splits import fold_subjects
 from cellstate.data.health.timelines import Timelines
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.health import baselines, early_warning, utility
@@ -15,7 +16,6 @@ from cellstate.tasks.health.alarms import Watch, choose_threshold
 from cellstate.tasks.health.bootstrap import bootstrap
 from cellstate.tasks.health.metrics import METRICS as RISK_METRICS
 from cellstate.tasks.health.metrics import RiskScorer, score_risks
-from cellstate.tasks.health.outcome.fitting import folds_of
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.vitals.answering import earlier
 from cellstate.tasks.health.vitals.task import NARROWEST, Watched
@@ -116,8 +116,14 @@ def fit_rivals(
     x = step_rows(encoder, timelines)
     owner = np.repeat(np.arange(len(timelines)), timelines.steps)
     happens = np.bincount(owner, np.nan_to_num(truth), len(timelines)) > 0
-    fold = folds_of(timelines.subjects, happens.astype(np.float64), seed, folds)[owner]
     known = ~np.isnan(truth)
+    if folds == 1:  # for risks of others alone: no patient is left out
+        models = {
+            n: fit(x[known], truth[known].astype(np.int64), owner[known])
+            for n, fit in baselines.classifiers(seed).items()
+        }
+        return {name: Rival([model], Thresholds(1.0, 1.0)) for name, model in models.items()}
+    fold = fold_subjects(timelines.subjects, folds, labels=happens, seed=seed)[owner]
     rivals: dict[str, Rival] = {}
     for name, fit in baselines.classifiers(seed).items():
         models: list[Any] = []
@@ -133,14 +139,7 @@ def fit_rivals(
 def step_rows(encoder: StepEncoder, timelines: Timelines) -> np.ndarray:
     """Give what is known at each step: (N, F) float32, NaN for what was never measured."""
     V = len(encoder.variables)
-    rows = np.empty((len(timelines.hours), encoder.inputs), dtype=np.float32)
-    for first in range(0, len(timelines), 256):
-        part = np.arange(first, min(first + 256, len(timelines)))
-        counts = timelines.steps[part]
-        padded = encoder.padded(timelines, part)
-        x, _ = encoder.features(padded)
-        inside = np.arange(x.shape[1]) < counts[:, None]
-        rows[timelines.places(part)] = x[inside]
+    rows = encoder.rows(timelines)
     never = rows[:, 2 * V : 3 * V] == 0
     for block in (0, 3, 4, 5, 6):
         rows[:, block * V : (block + 1) * V][never] = np.nan
@@ -160,7 +159,9 @@ def compare(
     known = ~np.isnan(watched.truth)
     timelines = watched.timelines
     subjects = np.repeat(places(timelines.subjects), timelines.steps)[known]
-    found = bootstrap(RiskScorer.of(watched.truth[known], said[NAME][0][known]), subjects, resamples=200)
+    found = bootstrap(
+        RiskScorer.of(watched.truth[known], said[NAME][0][known]), subjects, resamples=200
+    )
     shown = f"AUROC {found['AUROC']}, AUPRC {found['AUPRC']}"
     notes = [*notes, f"{NAME}, 95 % intervals over patients: {shown}."]
     return Evaluation(

@@ -9,9 +9,10 @@ import numpy as np
 
 import cellstate
 from cellstate.artifact import fingerprint
+from cellstate.data.health.splits import fold_subjects
 from cellstate.data.health.timelines import Layout, Timelines
 from cellstate.runtime import Chain
-from cellstate.tasks.health.outcome.fitting import folds_of, joined
+from cellstate.tasks.health.outcome.fitting import joined
 from cellstate.tasks.health.outcome.mix import best_scale
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.vitals.answering import earlier, surprises
@@ -54,7 +55,7 @@ def fit_networks(
     outputs = 1 if truth is not None else 2 * len(layout.variables)
     plan = make_plan(settings.where, settings.size, inputs=encoder.inputs, outputs=outputs)
     happens = np.zeros(len(timelines)) if truth is None else _happens(timelines, truth)
-    fold = folds_of(timelines.subjects, happens, settings.seed, FOLDS)
+    fold = fold_subjects(timelines.subjects, FOLDS, labels=happens, seed=settings.seed)
     answers = np.zeros((len(timelines.hours), outputs))
     weights: list[dict[str, np.ndarray]] = []
     records: list[dict[str, Any]] = []

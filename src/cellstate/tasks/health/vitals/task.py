@@ -10,7 +10,7 @@ import numpy as np
 
 from cellstate.data.health.timelines import Timelines
 from cellstate.tasks.health.batches import count, ordered, shuffled
-from cellstate.tasks.health.steps import StepEncoder
+from cellstate.tasks.health.steps import StepEncoder, side_by_side
 
 if TYPE_CHECKING:
     import torch
@@ -55,7 +55,9 @@ class VitalsTask:
         self, watched: Watched, encoder: StepEncoder, held: np.ndarray, batch_size: int
     ) -> None:
         self.batch_size = batch_size
-        self._watched, self._encoder = watched, encoder
+        self._watched = watched
+        self._rows = encoder.rows(watched.timelines)
+        self._truth = watched.truth if watched.truth is not None else _coming(watched, encoder)
         self._learn, self._check = np.flatnonzero(~held), np.flatnonzero(held)
         self._steps = watched.timelines.steps
 
@@ -85,18 +87,22 @@ class VitalsTask:
         return StepLoss((losses * known).sum() / total.clamp(min=1), weight=total)
 
     def _batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
-        padded = self._encoder.padded(self._watched.timelines, rows)
-        x, _ = self._encoder.features(padded)
-        if self._watched.truth is None:
-            truth = np.full(padded.values.shape, np.nan, dtype=np.float32)
-            truth[:, :-1] = padded.values[:, 1:]
-        else:
-            counts = self._watched.timelines.steps[rows]
-            truth = np.full(padded.hours.shape, np.nan, dtype=np.float32)
-            inside = np.arange(truth.shape[1]) < counts[:, None]
-            truth[inside] = self._watched.truth[self._watched.timelines.places(rows)]
+        x, _ = side_by_side(self._rows, self._watched.timelines, rows)
+        truth, _ = side_by_side(self._truth, self._watched.timelines, rows)
+        inside = np.arange(x.shape[1]) < self._steps[rows, None]
+        truth[~inside] = np.nan
         time_major = np.ascontiguousarray(x.swapaxes(0, 1))
         return {"x": time_major, "truth": np.ascontiguousarray(truth.swapaxes(0, 1))}
+
+
+def _coming(watched: Watched, encoder: StepEncoder) -> np.ndarray:
+    """Give the measurements of the step after each one, NaN at the last: (N, V) float32."""
+    timelines = watched.timelines
+    scaled = encoder.scales(np.asarray(timelines.values))
+    coming = np.full(scaled.shape, np.nan, dtype=np.float32)
+    coming[:-1] = scaled[1:]
+    coming[timelines.offsets[1:][timelines.steps > 0] - 1] = np.nan
+    return coming
 
 
 def risk_loss(said_TB1: Tensor, truth_TB: Tensor) -> Tensor:
