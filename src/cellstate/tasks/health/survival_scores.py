@@ -115,7 +115,9 @@ def censoring_of(times: Any, events: Any) -> KaplanMeier:
     moments, place = np.unique(time[~event], return_inverse=True)
     left = np.bincount(place, minlength=len(moments))
     there = len(time) - np.searchsorted(np.sort(time), moments, side="left")
-    there = there - (np.sort(time[event])[:, None] == moments).sum(0)
+    of_events = np.sort(time[event])
+    there -= np.searchsorted(of_events, moments, side="right")
+    there += np.searchsorted(of_events, moments, side="left")
     return KaplanMeier(moments, np.cumprod(1.0 - left / np.maximum(there, 1)))
 
 
