@@ -20,7 +20,16 @@ _ASCII = str.maketrans({formats.MINUS: "-", formats.MISSING: "-", "✓": "+", "�
 
 
 class Terminal:
-    """Knows the console: its width, and whether it has more than ASCII."""
+    """Knows the console: its width, and whether it has more than ASCII.
+
+    Attributes
+    ----------
+    console : Console
+    plain : bool
+        Whether it has ASCII only.
+    width : int
+        Characters in a row.
+    """
 
     def __init__(self, console: Console) -> None:
         self.console = console
@@ -28,17 +37,18 @@ class Terminal:
         self.width = min(WIDEST, console.width)
 
     def text(self, words: str, style: str = "") -> Text:
-        """Words as they are: no markup, no control characters, nothing the encoding lacks."""
+        """Take words as they are: no markup, no control characters, nothing the encoding lacks."""
         words = _CONTROL.sub("\ufffd", words)
         if self.plain:
             words = words.translate(_ASCII).encode("ascii", "replace").decode("ascii")
         return Text(words, style)
 
     def say(self, words: str, style: str = "", indent: int = 0) -> None:
+        """Print a line, or several where it is long."""
         self.console.print(Padding(self.text(words, style), (0, 0, 0, indent), expand=False))
 
     def grid(self, rows: Iterable[Sequence[Text]], numbers: Sequence[int] = ()) -> None:
-        """Rows that align, without lines."""
+        """Print rows that align, without lines."""
         table = Table.grid(padding=(0, 2))
         for row in rows:
             while len(table.columns) < len(row):
@@ -49,15 +59,17 @@ class Terminal:
             self.console.print(Padding(table, (0, 0, 0, 2), expand=False))
 
     def canvas(self, height: int) -> characters.Canvas:
+        """Give a place to draw on, as wide as the terminal allows."""
         return characters.Canvas(max(10, self.width - 16), height, plain=self.plain)
 
     def key(self, entries: Iterable[tuple[str, str]]) -> None:
+        """Print which style stands for what."""
         sign = "*" if self.plain else "━━"
         key = Text("  ").join(self.text(f"{sign} {name}", style) for name, style in entries)
         self.console.print(Padding(key, (0, 0, 0, 2), expand=False))
 
     def chart(self, canvas: characters.Canvas, x: Axis, y: Axis) -> None:
-        """A canvas between its axes."""
+        """Print a canvas between its axes."""
         ticks = {round((1 - t.place) * (canvas.height - 1)): t.label for t in y.ticks(3)}
         gutter = max(map(len, ticks.values()), default=0)
         for row, cells in enumerate(canvas.rows()):
