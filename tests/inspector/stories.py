@@ -191,7 +191,9 @@ def storms(rng: np.random.Generator) -> Risks:
     return Risks(
         "Risk hour by hour",
         (
-            RiskPanel("station 1", hours, rising, np.array([51.0, 57.0, 63.0]), 66.0, movers, "hit"),
+            RiskPanel(
+                "station 1", hours, rising, np.array([51.0, 57.0, 63.0]), 66.0, movers, "hit"
+            ),
             RiskPanel("station 2", hours, calm, np.zeros(0), None, (), "spared"),
         ),
         threshold=0.25,

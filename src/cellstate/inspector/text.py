@@ -84,7 +84,9 @@ class _Printer:
                 print_risks(self.out, section)
 
     def facts(self, section: sections.Facts) -> None:
-        self.out.grid([(self.out.text(name, "dim"), self.out.text(value)) for name, value in section.rows])
+        self.out.grid(
+            [(self.out.text(name, "dim"), self.out.text(value)) for name, value in section.rows]
+        )
 
     def table(self, section: sections.Table) -> None:
         rows = section.rows[:MOST_ROWS]
@@ -97,7 +99,9 @@ class _Printer:
             sign = "*" if self.out.plain else "●"
             cells.append(
                 [
-                    self.out.text(f"{sign} {words}" if row in best else words, "bold" * (row in best))
+                    self.out.text(
+                        f"{sign} {words}" if row in best else words, "bold" * (row in best)
+                    )
                     for row, words in enumerate(formats.column(values))
                 ]
             )
@@ -129,7 +133,9 @@ class _Printer:
         for panel in section.panels[:MOST_PANELS]:
             self.panel(panel)
         if len(section.panels) > MOST_PANELS:
-            self.out.say(f"{len(section.panels) - MOST_PANELS:,} more series are not drawn.", "dim", 2)
+            self.out.say(
+                f"{len(section.panels) - MOST_PANELS:,} more series are not drawn.", "dim", 2
+            )
 
     def panel(self, panel: sections.ForecastPanel) -> None:
         self.out.say(" ".join(filter(None, (panel.name, panel.caption))), "italic", 2)
@@ -159,7 +165,9 @@ class _Printer:
                 (
                     self.out.text(f"{start} to {end}", "dim"),
                     self.out.text(formats.number(total)),
-                    self.out.text(characters.bar(total / largest, width, plain=self.out.plain), "blue"),
+                    self.out.text(
+                        characters.bar(total / largest, width, plain=self.out.plain), "blue"
+                    ),
                 )
                 for start, end, total in zip(starts, ends, sums, strict=True)
             ],
@@ -205,7 +213,9 @@ class _Printer:
                 head = (title, ends)[place] if place < 2 else ""
                 rows.append((head, label, characters.sparkline(line, width, self.out.plain, span)))
         styles = ("", "dim", "blue")
-        self.out.grid([[self.out.text(*cell) for cell in zip(row, styles, strict=True)] for row in rows])
+        self.out.grid(
+            [[self.out.text(*cell) for cell in zip(row, styles, strict=True)] for row in rows]
+        )
         if section.step_labels:
             self.out.say(f"{section.step_labels[0]} to {section.step_labels[-1]}", "dim", 2)
 
@@ -255,7 +265,9 @@ class _Printer:
             )
             self.out.say("strongest: " + ", ".join(words) if strongest else "", "dim", 2)
         if len(section.passages) > MOST_PANELS:
-            self.out.say(f"{len(section.passages) - MOST_PANELS:,} more texts are not shown.", "dim", 2)
+            self.out.say(
+                f"{len(section.passages) - MOST_PANELS:,} more texts are not shown.", "dim", 2
+            )
 
     def named(self, passage: sections.Passage, names: dict[str, int]) -> None:
         """A passage with its names in brackets; what is not right is said in words."""
@@ -271,4 +283,3 @@ class _Printer:
             line.append_text(self.out.text(f"[{piece}]", f"bold {style}"))
             line.append_text(self.out.text(f"({told})", style))
         self.out.console.print(Padding(line, (0, 0, 1, 2), expand=False))
-

@@ -1,3 +1,5 @@
+from itertools import pairwise
+
 import numpy as np
 import pytest
 
@@ -10,8 +12,8 @@ def step_by_step(watch, risks, threshold, silence):
     sounds = []
     for place in range(len(watch.events)):
         silencer = Silencer(threshold, silence)
-        for step in range(watch.offsets[place], watch.offsets[place + 1]):
-            sounds.append(silencer.step(watch.hours[step], risks[step]))
+        steps = range(watch.offsets[place], watch.offsets[place + 1])
+        sounds += [silencer.step(watch.hours[step], risks[step]) for step in steps]
     return np.array(sounds, dtype=bool)
 
 
@@ -29,7 +31,7 @@ def test_alarms_of_a_stay_keep_their_distance():
     offsets, hours, risks, events = cohorts.stays(60)
     watch = Watch.of(offsets, hours, events)
     sounds = raise_alarms(watch, risks, 0.3, 6.0)
-    for a, b in zip(offsets[:-1], offsets[1:], strict=True):
+    for a, b in pairwise(offsets):
         assert (np.diff(hours[a:b][sounds[a:b]]) >= 6).all()
 
 

@@ -35,7 +35,7 @@ def test_risks_hold_on_other_rows_afterwards(kind):
     found = fit_recalibration(kind, *overstated(4000))
     events, risks = overstated(4000, seed=1)
     before, after = score_risks(events, risks), score_risks(events, found.apply(risks))
-    assert before["ECE"] > 0.1
+    assert before["ECE"] > 0.05
     assert after["ECE"] < 0.03
     assert after["log loss"] < before["log loss"]
     assert after["AUROC"] == pytest.approx(before["AUROC"], abs=0.01)

@@ -54,5 +54,7 @@ def test_ids_are_no_groups():
 
 
 def test_a_group_of_another_length_is_refused():
-    with pytest.raises(InputError, match=r"'sex' must name the group of each row; got shape \(1,\)"):
+    with pytest.raises(
+        InputError, match=r"'sex' must name the group of each row; got shape \(1,\)"
+    ):
         by_subgroup([0, 1], [0.5, 0.5], {"sex": ["f"]})

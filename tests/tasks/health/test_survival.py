@@ -41,7 +41,7 @@ def test_the_loss_is_minus_the_log_of_what_happened():
 
 
 def test_hazards_of_the_shares_give_the_curve_of_kaplan_and_meier():
-    times, events, _ = lifetimes(500)
+    times, _, _ = lifetimes(500)
     whole = np.ones(500)
     cut = Intervals.of(times, whole, 12)
     at_risk, happened = cut.terms(times, whole)
@@ -77,7 +77,9 @@ def test_without_an_event_all_survive():
 
 
 def test_bad_calls_are_refused():
-    with pytest.raises(InputError, match=r"every time must be a number above 0; .* in row 1\. Count"):
+    with pytest.raises(
+        InputError, match=r"every time must be a number above 0; .* in row 1\. Count"
+    ):
         Intervals.of([1, 0], [1, 1])
     with pytest.raises(InputError, match="every event must be 0 or 1; got something else in row 0"):
         KaplanMeier.of([1, 2], [0.5, 1])

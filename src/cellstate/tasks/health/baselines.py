@@ -178,8 +178,10 @@ def _trees(*, is_classifier: bool, seed: int) -> tuple[str, Rival]:
                 early_stopping=False,
                 random_state=seed,
             )
+        # A column that is never known teaches nothing, and is more than some binning can take.
+        known = np.where(np.isnan(x).all(0), 0.0, x)
         with _quiet():
-            return model.fit(x, y)
+            return model.fit(known, y)
 
     return LIGHTGBM if has_lightgbm else TREES, fit
 

@@ -17,7 +17,7 @@ HazardRival = Callable[[np.ndarray, Any, Any, Intervals], "Hazards"]
 
 @dataclass(frozen=True)
 class Hazards:
-    """A classifier of patient and interval: does the event come in it, where it was reached?"""
+    """A classifier of patients in intervals: whether the event comes in one that was reached."""
 
     model: Any
     intervals: Intervals

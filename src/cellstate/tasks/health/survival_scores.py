@@ -190,8 +190,8 @@ def times_to_score(times: Any, events: Any, count: int = GRID) -> np.ndarray:
 
     Examples
     --------
-    >>> times_to_score(np.arange(1, 101), np.ones(100), 3).round(1).tolist()
-    [1.0, 45.5, 90.1]
+    >>> times_to_score(np.arange(1, 102), np.ones(101), 3).tolist()
+    [1.0, 46.0, 91.0]
     """
     time, event = read_times("times_to_score", times, events)
     start = time[event].min() if event.any() else time.min()
