@@ -92,8 +92,8 @@ def test_risks_are_told_with_their_alarms_and_what_moved_them():
     shown = sections.Risks("Risks", panels, 0.2, "sepsis", "hours since admission")
     text = printed(sections.Story("S", "", (shown,)))
     assert "stay 1 found" in text
-    assert "hours since admission; alarms: 5 (0.25), 9 (0.45)" in text
-    assert "11 (0.55) …" in text
+    assert "hours since admission; alarms: 5 (0.250), 9 (0.450)" in text
+    assert "11 (0.550) …" in text
     assert "no alarm" in text
     assert "+0.2" in text
     assert "2 more are not drawn." in text

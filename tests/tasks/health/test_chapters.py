@@ -5,12 +5,14 @@ from rich.console import Console
 
 from cellstate.inspector import print_story
 from cellstate.inspector.page import render
+from cellstate.tasks import chapters as tasks_chapters
 from cellstate.tasks import sections
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.health import chapters
 from cellstate.tasks.health.alarms import Watch, choose_threshold
 from cellstate.tasks.health.bootstrap import bootstrap
 from cellstate.tasks.health.early_warning import alarm_curve, score_alarms
-from cellstate.tasks.health.metrics import RiskScorer
+from cellstate.tasks.health.metrics import METRICS, RiskScorer, score_risks
 from cellstate.tasks.health.net_benefit import decision_curves
 from cellstate.tasks.health.subgroups import by_subgroup
 from tests.tasks.health import cohorts
@@ -96,3 +98,14 @@ def test_stays_begin_at_nought_and_have_no_ids():
     for panel in told.panels:
         assert panel.times[0] == 0
         assert all(alarm in panel.times for alarm in panel.alarms)
+
+
+def test_the_prevalence_is_shown_and_nobody_is_best_in_it():
+    events, risks = cohorts.rows(100)
+    rows = {name: score_risks(events, risks) for name in ("LSTM", "logistic regression")}
+    evaluation = Evaluation(rows, "AUROC", "Protocol.", metrics=METRICS)
+    table = tasks_chapters.comparison(evaluation)
+    assert "prevalence" in table.columns
+    assert "prevalence" not in table.best
+    assert table.best["AUROC"] == "max"
+    assert "ties with" in evaluation.verdict

@@ -74,7 +74,7 @@ def _panel(
     if section.threshold is not None:
         level = float(y.place(np.array([section.threshold]))[0])
         shapes.insert(0, shape.level(level, "line c1 dashed") if 0 <= level <= 1 else Markup(""))
-    if math.isfinite(mark):
+    if 0 <= mark <= 1:
         shapes.insert(0, shape.upright(mark, "event"))
     title = f"{section.y_label} of {panel.name}"
     stamps = formats.stamps(times[kept])
@@ -89,7 +89,7 @@ def _panel(
         height=HEIGHT,
         data=Reading(at, labels, [Curve(section.y_label, "point", texts, height)]).data(),
         over=[
-            *([mark_label(mark, section.event, before=True)] if math.isfinite(mark) else []),
+            *([mark_label(mark, section.event, before=True)] if 0 <= mark <= 1 else []),
             *(_dot(a, b) for a, b in dots if 0 <= a <= 1 and 0 <= b <= 1),
         ],
     )
