@@ -159,6 +159,8 @@ def _trees(*, is_classifier: bool, seed: int) -> tuple[str, Rival]:
                 subsample_freq=1,
                 colsample_bytree=0.5,
                 random_state=seed,
+                deterministic=True,
+                force_col_wise=True,
                 verbose=-1,
             )
         else:
