@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -113,7 +114,7 @@ def age_bands(ages: Any, bands: tuple[float, ...] = BANDS) -> np.ndarray:
     years = np.asarray(ages, dtype=np.float64)
     names = [
         f"under {bands[0]:g}",
-        *(f"{a:g} to {b - 1:g}" for a, b in zip(bands, bands[1:], strict=False)),
+        *(f"{a:g} to {b - 1:g}" for a, b in pairwise(bands)),
         f"{bands[-1]:g} and over",
     ]
     places = np.searchsorted(bands, years, side="right")
