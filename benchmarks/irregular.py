@@ -1,8 +1,8 @@
 """Layers for irregular time, forward and backward, beside the loop that one writes by hand.
 
-The loop is what implementations of GRU-D and T-LSTM do in torch: at each step the decays, the filled
-input and the cell, and autograd through all of it. It is handed each variable's last measurement and
-the time since then, which ours works out within the call.
+The loop is what implementations of GRU-D and T-LSTM do in torch: at each step the decays, the
+filled input and the cell, and autograd through all of it. It is handed each variable's last
+measurement and the time since then, which ours works out within the call.
 """
 
 from __future__ import annotations
@@ -35,29 +35,34 @@ def run(recorder: Recorder, options: Options) -> None:
         values = torch.randn(steps, batch, inputs)
         values[torch.rand(values.shape) < MISSING] = torch.nan
         times = torch.rand(steps, batch, dtype=torch.float64).cumsum(0)
-        dy = torch.randn(steps, batch, hidden)
         sizes = f"B {batch}, T {steps}, I {inputs}, H {hidden}"
-        decay, aware = nn.DecayLSTM(inputs, hidden), nn.TimeAwareLSTM(inputs, hidden)
-        plain, wide = nn.LSTM(inputs, hidden), nn.LSTM(2 * inputs, hidden)
-        filled = values.nan_to_num()
-        both = torch.cat([filled, (~values.isnan()).float()], -1)
-        seen = _observations(decay, values, times)
-        gaps = torch.diff(times, dim=0, prepend=times[:1]).float()
-        cases: dict[str, dict[str, Callable[[], object]]] = {
-            "DecayLSTM": {
-                "cellstate": training(decay, lambda: decay(values, times)[0], dy),
-                "eager loop": training(decay, lambda: decay_loop(decay, seen), dy),
-                "plain layer": training(wide, lambda: wide(both)[0], dy),
-            },
-            "TimeAwareLSTM": {
-                "cellstate": training(aware, lambda: aware(values, times)[0], dy),
-                "eager loop": training(aware, lambda: aware_loop(aware, filled, gaps), dy),
-                "plain layer": training(plain, lambda: plain(filled)[0], dy),
-            },
-        }
-        for name, calls in cases.items():
+        for name, calls in cases(values, times, hidden).items():
             timing = alternate(calls, rounds=rounds, seconds=SECONDS)
             timing.record(recorder, f"{name}, {sizes}, training, threads 1")
+
+
+def cases(values: Tensor, times: Tensor, hidden: int) -> dict[str, dict[str, Callable[[], object]]]:
+    """Give the calls that do the same work, for each layer."""
+    steps, batch, inputs = values.shape
+    dy = torch.randn(steps, batch, hidden)
+    decay, aware = nn.DecayLSTM(inputs, hidden), nn.TimeAwareLSTM(inputs, hidden)
+    plain, wide = nn.LSTM(inputs, hidden), nn.LSTM(2 * inputs, hidden)
+    filled = values.nan_to_num()
+    both = torch.cat([filled, (~values.isnan()).float()], -1)
+    seen = _observations(decay, values, times)
+    gaps = torch.diff(times, dim=0, prepend=times[:1]).float()
+    return {
+        "DecayLSTM": {
+            "cellstate": training(decay, lambda: decay(values, times)[0], dy),
+            "eager loop": training(decay, lambda: decay_loop(decay, seen), dy),
+            "plain layer": training(wide, lambda: wide(both)[0], dy),
+        },
+        "TimeAwareLSTM": {
+            "cellstate": training(aware, lambda: aware(values, times)[0], dy),
+            "eager loop": training(aware, lambda: aware_loop(aware, filled, gaps), dy),
+            "plain layer": training(plain, lambda: plain(filled)[0], dy),
+        },
+    }
 
 
 def training(

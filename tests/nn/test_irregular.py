@@ -209,7 +209,11 @@ BAD: list[tuple[type[CellstateError], str, dict[str, Any]]] = [
     (InputError, "row 1, step 2", {"times": torch.tensor([[0, 0], [1, 9], [2, 8], [3, 9]])}),
     (InputError, "row 0, step 3", {"times": torch.tensor([[0.0] * 2] * 3 + [[NAN, 1.0]])}),
     (InputError, "must not both be given", {"times": TIMES, "gaps": V}),
-    (InputError, "gaps must be finite and not negative; got row 0, step 0", {"gaps": V - 1}),
+    (
+        InputError,
+        "gaps must be finite and not negative; got something else at row 0, step 0",
+        {"gaps": V - 1},
+    ),
     (ShapeError, r"gaps must be \(time, batch, input\)", {"gaps": TIMES}),
     (ArgumentTypeError, "mask must be a bool tensor", {"mask": V}),
     (ShapeError, r"mask must be", {"mask": torch.ones(4, 2, dtype=torch.bool)}),

@@ -33,7 +33,10 @@ def change_of(kind: str, T: int, B: int, H: int, dtype: torch.dtype = torch.floa
 
 
 def case(
-    kind: str, sizes: tuple[int, int, int, int], dtype: torch.dtype = torch.float64, bias: bool = True
+    kind: str,
+    sizes: tuple[int, int, int, int],
+    dtype: torch.dtype = torch.float64,
+    bias: bool = True,
 ) -> list[Any]:
     """x, h, c, weights, change: random, equal for equal arguments."""
     torch.manual_seed(0)
@@ -161,7 +164,9 @@ def test_step_by_step_is_one_pass_to_the_bit(dtype: torch.dtype, kind: str) -> N
     with torch.no_grad():
         whole = elapsed.run(x, h, c, weights, change)
         for t in range(7):
-            one = [v if v is None or v.shape[0] != 7 or v.dim() == 1 else v[t : t + 1] for v in change]
+            one = [
+                v if v is None or v.shape[0] != 7 or v.dim() == 1 else v[t : t + 1] for v in change
+            ]
             y, h, c = elapsed.run(x[t : t + 1], h, c, weights, type(change)(*one))
             assert torch.equal(y[0], whole.y[t])
     assert torch.equal(h, whole.h)
@@ -240,9 +245,7 @@ def test_threads_change_no_bit(kind: str) -> None:
 
 def test_other_dtypes_and_transforms_take_the_loop() -> None:
     x, h, c, weights, change = case("both", (3, 2, 2, 4))
-    half = [
-        None if t is None else t.to(torch.bfloat16) for t in (x, h, c, *weights, *change)
-    ]
+    half = [None if t is None else t.to(torch.bfloat16) for t in (x, h, c, *weights, *change)]
     y, _, _ = elapsed.run(*half[:3], CellWeights(*half[3:13]), Decay(*half[13:]))  # type: ignore[arg-type]
     assert y.dtype == torch.bfloat16
     expected = elapsed.run(x, h, c, weights, change).y

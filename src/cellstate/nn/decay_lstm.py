@@ -43,7 +43,7 @@ class DecayLSTM(nn.Module):
 
     where :math:`\delta_t` (I,) is the time since each variable's last measurement.
 
-    GRU-D decays the h of a GRU, which is at once its memory and its output. An LSTM has one of each:
+    GRU-D decays the h of a GRU, at once its memory and its output. An LSTM has one of each:
     c, which remembers, and h, which the gates see. By default h decays and c is kept, so that after
     a gap the gates rely less on what was said last, while forgetting remains the forget gate's
     matter. ``decay="cell"`` lets the memory itself fade and keeps h; ``"both"`` lets both fade, by

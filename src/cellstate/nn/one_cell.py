@@ -60,6 +60,11 @@ class OneCell(nn.Module):
         if self.forget_bias is not None:
             initial.fill_gate_biases(self.weights(), self.forget_bias, 0)
 
+    def extra_repr(self) -> str:
+        """Show the sizes."""
+        bias = "" if self.bias_ih is not None else ", bias=False"
+        return f"{self.weight_ih.shape[1]}, {self.hidden_size}{bias}"
+
     def weights(self) -> CellWeights:
         """Give the parameters as the ops take them."""
         return CellWeights(self.weight_ih, self.weight_hh, self.bias_ih, self.bias_hh)

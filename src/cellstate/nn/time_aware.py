@@ -60,8 +60,8 @@ class TimeAwareLSTM(nn.Module):
     batch_first : bool
         Whether input and output are (batch, time, features) instead of (time, batch, features).
     discount : {"log", "inverse"}
-        g: 1 / log(e + Δ), which the source recommends for large gaps, or 1 / Δ for small ones, taken
-        as one where Δ is below one.
+        g: 1 / log(e + Δ), which the source recommends for large gaps, or 1 / Δ for small ones,
+        taken as one where Δ is below one.
     time_scale : float
         The time that counts as one in Δ, in the unit of the times.
     forget_bias : float, optional

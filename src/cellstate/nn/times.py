@@ -69,7 +69,8 @@ def read_times(where: str, times: object, form: Sequences, before: Tensor) -> Te
     if not (torch.compiler.is_compiling() or is_transformed()):
         earlier = torch.cat([before[None], read[:-1]]) if steps else read
         wrong = ~(read.abs() < torch.inf) | (read < earlier)
-        _refuse_any(where, "times must be finite and must not decrease", wrong, form)
+        do = "Sort each row by time, and leave out steps whose time is not known"
+        _refuse_any(where, "times must be finite and must not decrease", wrong, form, do)
     return read
 
 
@@ -78,7 +79,8 @@ def read_gaps(where: str, gaps: object, form: Sequences) -> Tensor:
     read = _numbers(where, "gaps", gaps, form, (form.x.shape[2],))
     if not (torch.compiler.is_compiling() or is_transformed()):
         wrong = ~((read >= 0) & (read < torch.inf)).all(-1)
-        _refuse_any(where, "gaps must be finite and not negative", wrong, form)
+        do = "Count from each variable's last measurement, or give times"
+        _refuse_any(where, "gaps must be finite and not negative", wrong, form, do)
     return read.to(form.x.dtype)
 
 
@@ -102,7 +104,7 @@ def _numbers(
 def _time_major(
     where: str, name: str, value: Tensor, form: Sequences, last: tuple[int, ...]
 ) -> Tensor:
-    """Require the input's first axes, and those that `last` names, and bring them into (T, B, …)."""
+    """Require the input's first axes, and those that `last` sizes, and make them (T, B, …)."""
     steps, batch = form.x.shape[:2]
     axes, sizes = {
         None: ("time", (steps,)),
@@ -117,14 +119,14 @@ def _time_major(
     return value.transpose(0, 1) if form.batch_axis == 0 else value
 
 
-def _refuse_any(where: str, must: str, wrong_TB: Tensor, form: Sequences) -> None:
+def _refuse_any(where: str, must: str, wrong_TB: Tensor, form: Sequences, do: str) -> None:
     """Name the first row and step that is wrong and no padding; never what it holds."""
     valid = valid_steps(form)
     wrong_TB = wrong_TB if valid is None else wrong_TB & valid
     if bool(wrong_TB.any()):
         row, step = wrong_TB.t().nonzero()[0].tolist()
-        do = "Sort each row's steps by time, and leave out those whose time is not known"
-        raise InputError(explain(where, must, f"row {row}, step {step} (from 0) that is not so", do))
+        given = f"something else at row {row}, step {step} (from 0)"
+        raise InputError(explain(where, must, given, do))
 
 
 def read_state(

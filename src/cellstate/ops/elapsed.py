@@ -1,8 +1,8 @@
 """The op for irregular time: a plain cell, and a change of its state before each step.
 
-Equations stand in `cellstate.ops.between`. On the CPU, in float32 and float64, each step is one call
-of the kernels, forward and backward, and the gradients of the weights and of the input are products
-over all steps at once (`cellstate.ops.cpu_elapsed`). Elsewhere the eager loop runs.
+Equations stand in `cellstate.ops.between`. On the CPU, in float32 and float64, a step is one call
+of the kernels, forward and backward, and the gradients of the weights and of the input are
+products over all steps at once (`cellstate.ops.cpu_elapsed`). Elsewhere the eager loop runs.
 """
 
 from __future__ import annotations
