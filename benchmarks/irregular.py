@@ -95,7 +95,7 @@ def cell_step(cell: torch.nn.Module, x: Tensor, h: Tensor, c: Tensor) -> tuple[T
 
 def decay_loop(layer: nn.DecayLSTM, seen: Observations) -> Tensor:
     """Run GRU-D's decays with an LSTM cell, step by step."""
-    fill, measured = layer.inputs, seen.measured.float()
+    fill, measured = layer.inputs, seen.measured
     h = c = seen.values.new_zeros(seen.values.shape[1], layer.hidden_size)
     ys: list[Tensor] = []
     for t in range(len(seen.values)):

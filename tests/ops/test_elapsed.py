@@ -10,6 +10,7 @@ import torch
 from torch import Tensor
 
 from cellstate.ops import between, elapsed
+from cellstate.ops.between import Given
 from cellstate.ops.elapsed import Change, Decay, Discount, Steps
 from cellstate.ops.problem import CellWeights
 
@@ -102,7 +103,11 @@ def gradients(steps: Steps, given: list[Any]) -> list[Tensor]:
 
 @pytest.mark.parametrize("sizes", SIZES)
 @pytest.mark.parametrize("kind", KINDS)
-@pytest.mark.parametrize("run", [elapsed.run, between.loop], ids=["kernels", "loop"])
+@pytest.mark.parametrize(
+    "run",
+    [elapsed.run, lambda *given: between.loop(Given(*given, None, None))],
+    ids=["kernels", "loop"],
+)
 def test_results_and_gradients_are_those_of_the_equations(
     run: Callable[..., Steps], kind: str, sizes: tuple[int, int, int, int]
 ) -> None:
@@ -122,7 +127,7 @@ def test_ragged_rows_are_those_of_the_equations(
     monkeypatch: pytest.MonkeyPatch, fits: bool, kind: str, lengths: list[int]
 ) -> None:
     if not fits:
-        monkeypatch.setattr(elapsed, "_fits_kernels", lambda tensors: False)
+        monkeypatch.setattr(elapsed, "_fits_kernels", lambda given: False)
     given = case(kind, (9, 3, 4, 5))
     ours = elapsed.run(*given, lengths=torch.tensor(lengths))
     theirs = naive(*given, lengths=lengths)
@@ -138,7 +143,7 @@ def test_nan_in_the_padding_reaches_nothing(
     monkeypatch: pytest.MonkeyPatch, fits: bool, kind: str
 ) -> None:
     if not fits:
-        monkeypatch.setattr(elapsed, "_fits_kernels", lambda tensors: False)
+        monkeypatch.setattr(elapsed, "_fits_kernels", lambda given: False)
     given = case(kind, (6, 3, 4, 5))
     lengths = torch.tensor([6, 0, 2])
     expected = gradients(elapsed.run(*given, lengths=lengths), given)
@@ -260,3 +265,23 @@ def test_autocast_is_left_at_the_door() -> None:
     with torch.autocast("cpu", torch.bfloat16):
         y = elapsed.run(x, h, c, weights, change).y
     assert torch.equal(y, expected)
+
+
+@pytest.mark.parametrize("fits", [True, False], ids=["kernels", "loop"])
+@pytest.mark.parametrize("lengths", [None, [4, 0, 2]])
+def test_features_beside_are_features_without_gradient(
+    monkeypatch: pytest.MonkeyPatch, lengths: list[int] | None, fits: bool
+) -> None:
+    if not fits:
+        monkeypatch.setattr(elapsed, "_fits_kernels", lambda given: False)
+    x, h, c, weights, change = case("hidden", (4, 3, 5, 6))
+    counts = None if lengths is None else torch.tensor(lengths)
+    left, right = x[..., :2].detach().requires_grad_(), x[..., 2:].detach().requires_grad_()
+    ours = elapsed.run(left, h, c, weights, change, counts, beside=right)
+    theirs = elapsed.run(x, h, c, weights, change, counts)
+    for a, b in zip(ours, theirs, strict=True):
+        torch.testing.assert_close(a, b)
+    (dleft,) = torch.autograd.grad(ours.y.sum(), [left], retain_graph=True)
+    (dx,) = torch.autograd.grad(theirs.y.sum(), [x])
+    torch.testing.assert_close(dleft, dx[..., :2])
+    assert torch.autograd.grad(ours.y.sum(), [right], allow_unused=True) == (None,)

@@ -219,12 +219,12 @@ class DecayLSTM(nn.Module):
             h, c, *rest = read_state(where, state, sizes, form)
             before = InputState(*rest)
         seen = self.inputs.observe(where, form, before, times=times, gaps=gaps, mask=mask)
-        x = torch.cat([self.inputs.fill(seen), seen.measured.to(form.x.dtype)], dim=-1)
+        x = self.inputs.fill(seen)
         factors = decay(linear(seen.gaps, self.decay_weight, self.decay_bias))
         change = elapsed.Decay(
             None if self.decay == "cell" else factors, None if self.decay == "hidden" else factors
         )
-        y, h, c = elapsed.run(x, h, c, weights, change, form.lengths)
+        y, h, c = elapsed.run(x, h, c, weights, change, form.lengths, beside=seen.measured)
         after = write_state((h, c, *seen.after), DecayState._fields, form)
         return write_steps(y, form), DecayState(*after)
 

@@ -191,28 +191,24 @@ class InputDecay(nn.Module):
         mask: Tensor | None,
     ) -> Observations:
         """Find what was known before each step; arguments are those of a call, checked here."""
-        measured, valid = ~form.x.isnan(), valid_steps(form)
-        if mask is not None:
-            measured = measured & read_mask(where, mask, form)
-        if valid is not None:
-            measured = measured & valid[..., None]
         if gaps is not None and times is not None:
             must = "times and gaps must not both be given, since either says the other"
             raise InputError(explain(where, must, "both", "Give the times"))
         return observe(
             form.x,
-            measured,
             before,
             times=read_times(where, times, form, before.time) if gaps is None else None,
             gaps=None if gaps is None else read_gaps(where, gaps, form),
-            lengths=None if form.lengths is None else form.lengths.to(form.x.device),
+            mask=None if mask is None else read_mask(where, mask, form),
+            valid=valid_steps(form),
         )
 
     def fill(self, seen: Observations) -> Tensor:
         """Give the inputs without gaps, (T, B, I): equations (18) and (19)."""
-        kept = decay(seen.gaps * self.weight + self.bias)
+        kept = decay(torch.addcmul(self.bias, seen.gaps, self.weight))
         means = self.means.to(seen.values.dtype)
-        return torch.where(seen.measured, seen.values, means + kept * (seen.last - means))
+        filled = torch.addcmul(means, kept, seen.last - means)
+        return torch.addcmul(seen.values, 1 - seen.measured, filled)
 
     def extra_repr(self) -> str:
         """Show the sizes, and what differs from the defaults."""

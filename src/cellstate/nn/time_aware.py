@@ -191,7 +191,7 @@ class TimeAwareLSTM(nn.Module):
         change = elapsed.Discount(
             self._lost(read, before).to(form.x.dtype), self.memory_weight, self.memory_bias
         )
-        x = torch.where(form.x.isnan(), 0, form.x)
+        x = torch.nan_to_num(form.x, 0.0, torch.inf, -torch.inf)
         y, h, c = elapsed.run(x, h, c, weights, change, form.lengths)
         time = before
         if T and form.lengths is None:

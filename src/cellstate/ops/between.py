@@ -22,7 +22,8 @@ passes the memory stays bit for bit.
 
 from __future__ import annotations
 
-from typing import NamedTuple
+from collections.abc import Sequence
+from typing import Any, NamedTuple, cast
 
 import torch
 from torch import Tensor
@@ -85,29 +86,57 @@ class Steps(NamedTuple):
     c: Tensor
 
 
-def loop(
-    x: Tensor,
-    h: Tensor,
-    c: Tensor,
-    weights: CellWeights,
-    change: Change,
-    lengths: Tensor | None = None,
-) -> Steps:
+class Given(NamedTuple):
+    """The arguments of `cellstate.ops.elapsed.run`."""
+
+    x: Tensor
+    h: Tensor
+    c: Tensor
+    weights: CellWeights
+    change: Change
+    beside: Tensor | None
+    lengths: Tensor | None
+
+    def tensors(self) -> tuple[Tensor | None, ...]:
+        """List what is of a floating dtype, in the order that `with_tensors` takes."""
+        return (self.x, self.h, self.c, self.beside, *self.weights, *self.change)
+
+    def with_tensors(self, tensors: Sequence[Tensor | None]) -> Given:
+        """Exchange the tensors, in the order of `tensors`."""
+        x, h, c, beside, *flat = cast("Sequence[Any]", tensors)
+        width = len(CellWeights._fields)
+        weights, change = CellWeights(*flat[:width]), type(self.change)(*flat[width:])
+        return Given(x, h, c, weights, change, beside, self.lengths)
+
+
+def loop(given: Given) -> Steps:
     """Run the steps on any device, for any floating dtype; the gradient is autograd's.
 
-    Arguments are those of `cellstate.ops.elapsed.run`. The input's product is done for all steps at
-    once.
+    The input's product is done for all steps at once.
     """
+    x, h, c, weights, change, beside, lengths = given
+    if beside is not None:
+        x = torch.cat([x, beside], dim=-1)
+    valid_TB = begun = None
+    if lengths is not None:
+        counts = lengths.to(x.device)
+        valid_TB = torch.arange(x.shape[0], device=x.device)[:, None] < counts
+        begun = (counts > 0)[:, None]
+        # NaN in the padding may not meet a product over all rows, nor one in a state that no step
+        # sees a product within a step.
+        x, change = torch.where(valid_TB[..., None], x, 0), change.only(valid_TB)
+        h, c = torch.where(begun, h, 0), torch.where(begun, c, 0)
     x_TBG = reference.input_product(x, weights)
-    counts = None if lengths is None else lengths.to(x.device)[:, None]
     ys: list[Tensor] = []
     for t in range(x.shape[0]):
         new = reference.step(x_TBG[t], *change.apply(t, h, c), weights)
-        if counts is None:
+        if valid_TB is None:
             h, c, y = new.h, new.c, new.h
         else:
-            valid = t < counts
+            valid = valid_TB[t][:, None]
             h, c = torch.where(valid, new.h, h), torch.where(valid, new.c, c)
             y = torch.where(valid, new.h, 0)
         ys.append(y)
+    if begun is not None:
+        h, c = torch.where(begun, h, given.h), torch.where(begun, c, given.c)
     return Steps(torch.stack(ys) if ys else h.new_empty((0, *h.shape)), h, c)

@@ -17,16 +17,27 @@ from cellstate.ops.between import Change, Decay, Discount
 Pair = tuple[Any, Any]
 
 
-def between(change: Change, h0: Tensor, c0: Tensor) -> Between:
-    """Give what changes the state, from `h0` and `c0` (B, H) on."""
-    return Decaying(change, h0, c0) if isinstance(change, Decay) else Discounting(change, h0, c0)
+def between(change: Change, h0: Tensor, c0: Tensor, padding: Tensor | None) -> Between:
+    """Give what changes the state, from `h0` and `c0` (B, H) on.
+
+    `padding` numbers the rows, of T·B, in which nothing changes.
+    """
+    kind = Decaying if isinstance(change, Decay) else Discounting
+    return kind(change, h0, c0, padding)  # pyright: ignore[reportArgumentType]
+
+
+def filled(tensor: Tensor, padding: Tensor | None, value: float) -> Tensor:
+    """Put a value into the padding of a copy of a tensor (T, B, …)."""
+    if padding is None:
+        return tensor
+    return tensor.flatten(0, 1).index_fill(0, padding, value).view_as(tensor)
 
 
 class Decaying:
     """Factors of h and of c before each step (15)."""
 
-    def __init__(self, change: Decay, h0: Tensor, c0: Tensor) -> None:
-        self._h, self._c = _Part(change.of_h, h0), _Part(change.of_c, c0)
+    def __init__(self, change: Decay, h0: Tensor, c0: Tensor, padding: Tensor | None) -> None:
+        self._h, self._c = _Part(change.of_h, h0, padding), _Part(change.of_c, c0, padding)
 
     def forward(self, t: int, h: Any, c: Any) -> Pair:
         """Give what step t sees, from the state after the step before it."""
@@ -51,17 +62,18 @@ class Decaying:
 
     def gradients(self) -> tuple[Tensor | None, ...]:
         """Give the gradient of each of the change's tensors."""
-        return self._h.gradient, self._c.gradient
+        return self._h.gradient(), self._c.gradient()
 
 
 class Discounting:
     """T-LSTM's adjusted memory, (16) and (17); methods as those of `Decaying`."""
 
-    def __init__(self, change: Discount, h0: Tensor, c0: Tensor) -> None:
+    def __init__(self, change: Discount, h0: Tensor, c0: Tensor, padding: Tensor | None) -> None:
         T, (B, H) = len(change.lost), c0.shape
         self._weight, self._bias = change.weight, change.bias
         self._turned = change.weight.t()
-        self._lost = change.lost[..., None]
+        self._lost = filled(change.lost, padding, 0)[..., None]
+        self._padding = padding
         self._initial_h, self._initial_c = h0, c0
         self._short, self._seen = c0.new_empty((2, T, B, H))
         self._seen_array = self._seen.numpy()
@@ -78,7 +90,10 @@ class Discounting:
         self._h = torch.cat([self._initial_h[None], y[:-1]])
         self._c = torch.cat([self._initial_c[None], cells[:-1]])
         self._wanted = wanted
-        self._dseen, self._dsums = torch.empty_like(self._seen), torch.empty_like(self._seen)
+        # What leads from the adjusted memory to the sums of (16).
+        self._slope = torch.square(self._short).sub_(1).mul_(self._lost)
+        self._dsums = torch.empty_like(self._seen)
+        self._dseen = torch.empty_like(self._seen) if wanted[0] else None
 
     def seen_c(self, t: int) -> Any:
         """Give c as step t saw it."""
@@ -90,17 +105,21 @@ class Discounting:
 
     def backward(self, t: int, dh: Any, dc: Any) -> Pair:
         """Give the gradient of the state after the step before t, from that of what t saw."""
-        dseen, short = self._dseen[t].copy_(torch.from_numpy(dc)), self._short[t]
-        slope = torch.addcmul(dseen.new_ones(()), short, short, value=-1)
-        dsums = torch.mul(dseen, slope, out=self._dsums[t]).mul_(self._lost[t]).neg_()
+        dseen = torch.from_numpy(dc)
+        if self._dseen is not None:
+            self._dseen[t] = dseen
+        dsums = torch.mul(dseen, self._slope[t], out=self._dsums[t])
         return dh, torch.addmm(dseen, dsums, self._weight).numpy()
 
     def gradients(self) -> tuple[Tensor | None, ...]:
         """Give the gradient of each of the change's tensors."""
-        of_lost, of_weight, of_bias = self._wanted
-        dsums = self._dsums.flatten(0, 1)
+        _, of_weight, of_bias = self._wanted
+        dsums, of_lost = self._dsums.flatten(0, 1), None
+        if self._dseen is not None:
+            of_lost = (self._dseen * self._short).sum(-1).neg_()
+            of_lost = filled(of_lost, self._padding, 0)
         return (
-            (self._dseen * self._short).sum(-1).neg_() if of_lost else None,
+            of_lost,
             dsums.t() @ self._c.flatten(0, 1) if of_weight else None,
             dsums.sum(0) if of_bias else None,
         )
@@ -112,12 +131,13 @@ Between = Decaying | Discounting
 class _Part:
     """One part of the state, h or c, and its factors, if it has any."""
 
-    def __init__(self, factors: Tensor | None, initial: Tensor) -> None:
-        self._factors = None if factors is None else factors.numpy()
+    def __init__(self, factors: Tensor | None, initial: Tensor, padding: Tensor | None) -> None:
+        self._padding = padding
+        self._factors = None if factors is None else filled(factors, padding, 1).numpy()
         self._seen = None if factors is None else torch.empty_like(factors)
         self._seen_array: Any = None if self._seen is None else self._seen.numpy()
         self._initial, self._initial_array = initial, initial.numpy()
-        self.gradient: Tensor | None = None  # of the factors
+        self._gradient: Tensor | None = None
 
     def forward(self, t: int, value: Any) -> Any:
         if self._factors is None:
@@ -126,8 +146,8 @@ class _Part:
 
     def begin_backward(self, after: Tensor, wanted: bool) -> None:
         self._after, self._after_array = after, after.numpy()
-        self.gradient = torch.empty_like(self._seen) if wanted and self._seen is not None else None
-        self._gradient_array: Any = None if self.gradient is None else self.gradient.numpy()
+        self._gradient = torch.empty_like(self._seen) if wanted and self._seen is not None else None
+        self._gradient_array: Any = None if self._gradient is None else self._gradient.numpy()
 
     def seen(self, t: int) -> Any:
         return self._before(t) if self._factors is None else self._seen_array[t]
@@ -143,6 +163,9 @@ class _Part:
         if self._gradient_array is not None:
             np.multiply(received, self._before(t), out=self._gradient_array[t])
         return np.multiply(received, self._factors[t], out=received)
+
+    def gradient(self) -> Tensor | None:
+        return None if self._gradient is None else filled(self._gradient, self._padding, 0)
 
     def _before(self, t: int) -> Any:
         return self._after_array[t - 1] if t else self._initial_array

@@ -11,7 +11,7 @@ import torch
 from torch import Tensor
 
 from cellstate.ops import checks, cpu_elapsed
-from cellstate.ops.between import Change, Decay, Discount, Steps, loop
+from cellstate.ops.between import Change, Decay, Discount, Given, Steps, loop
 from cellstate.ops.problem import CellWeights, is_transformed
 
 
@@ -22,6 +22,8 @@ def run(
     weights: CellWeights,
     change: Change,
     lengths: Tensor | None = None,
+    *,
+    beside: Tensor | None = None,
 ) -> Steps:
     """Run a plain cell over sequences, with a change of its state before each step.
 
@@ -37,6 +39,9 @@ def run(
         What happens before each step, the first included.
     lengths : Tensor, optional
         Valid steps of each row, (B,) int64 on the CPU, each in 0 … T. NaN beyond reaches nothing.
+    beside : Tensor, optional
+        Further features (T, B, J) after those of `x`, such as masks; they carry no gradient, which
+        saves the time for it.
 
     Returns
     -------
@@ -58,37 +63,21 @@ def run(
     >>> round(float(whole.c), 4), round(float(halved.c), 4)
     (0.5712, 0.476)
     """
-    device = x.device
-    if checks.autocast_dtype(device.type) is not None:
+    beside = None if beside is None else beside.detach()
+    given = Given(x, h, c, weights, change, beside, lengths)
+    if checks.autocast_dtype(x.device.type) is not None:
         dtype = weights.weight_hh.dtype
-        x, h, c = x.to(dtype), h.to(dtype), c.to(dtype)
-        change = type(change)(*(None if t is None else t.to(dtype) for t in change))
-    with torch.autocast(device.type, enabled=False):
-        if lengths is None:
-            return _run(x, h, c, weights, change, None)
-        valid_TB = torch.arange(x.shape[0], device=device)[:, None] < lengths.to(device)
-        begun = (lengths > 0).to(device)[:, None]
-        # NaN in the padding, or in a state that no step sees, may not meet a product over all rows.
-        x = torch.where(valid_TB[..., None], x, 0)
-        seen = torch.where(begun, h, 0), torch.where(begun, c, 0)
-        steps = _run(x, *seen, weights, change.only(valid_TB), lengths)
-        return Steps(steps.y, torch.where(begun, steps.h, h), torch.where(begun, steps.c, c))
+        given = given.with_tensors([None if t is None else t.to(dtype) for t in given.tensors()])
+    with torch.autocast(x.device.type, enabled=False):
+        return (cpu_elapsed.run if _fits_kernels(given) else loop)(given)
 
 
-def _run(
-    x: Tensor, h: Tensor, c: Tensor, weights: CellWeights, change: Change, lengths: Tensor | None
-) -> Steps:
-    tensors = [x, h, c, *(t for t in (*weights, *change) if t is not None)]
-    if _fits_kernels(tensors) and x.shape[0] * x.shape[1] > 0:
-        return cpu_elapsed.run(x, h, c, weights, change, lengths)
-    return loop(x, h, c, weights, change, lengths)
-
-
-def _fits_kernels(tensors: list[Tensor]) -> bool:
+def _fits_kernels(given: Given) -> bool:
     """Say whether the CPU kernels can read the tensors: plain ones of one dtype, no graph's."""
-    dtype = tensors[0].dtype
+    tensors, dtype = [t for t in given.tensors() if t is not None], given.x.dtype
     return (
         dtype in (torch.float32, torch.float64)
+        and given.x.shape[0] * given.x.shape[1] > 0
         and all(t.dtype == dtype and t.device.type == "cpu" for t in tensors)
         and all(type(t) is Tensor or type(t) is torch.nn.Parameter for t in tensors)
         and not torch.compiler.is_compiling()
