@@ -17,10 +17,11 @@ from __future__ import annotations
 
 import math
 from collections.abc import Sequence
-from typing import cast
+from typing import Any, cast
 
 import torch
 from torch import Tensor, nn
+from torch.autograd.function import Function
 
 from cellstate.errors import InputError, explain
 from cellstate.nn import options
@@ -37,6 +38,7 @@ from cellstate.nn.times import (
     write_steps,
 )
 from cellstate.ops import checks
+from cellstate.ops.problem import is_transformed
 
 
 class InputDecay(nn.Module):
@@ -207,8 +209,10 @@ class InputDecay(nn.Module):
         """Give the inputs without gaps, (T, B, I): equations (18) and (19)."""
         kept = decay(torch.addcmul(self.bias, seen.gaps, self.weight))
         means = self.means.to(seen.values.dtype)
-        filled = torch.addcmul(means, kept, seen.last - means)
-        return torch.addcmul(seen.values, 1 - seen.measured, filled)
+        missing = 1 - seen.measured
+        return torch.addcmul(
+            torch.addcmul(seen.values, missing, means), kept, (seen.last - means) * missing
+        )
 
     def extra_repr(self) -> str:
         """Show the sizes, and what differs from the defaults."""
@@ -218,7 +222,26 @@ class InputDecay(nn.Module):
 
 def decay(rate: Tensor) -> Tensor:
     """Give exp(-max(0, rate)): at most one, and one where no time has passed."""
-    return torch.exp(-torch.relu(rate))
+    if torch.compiler.is_compiling() or is_transformed():
+        return torch.exp(-torch.relu(rate))
+    return cast("Tensor", _Decay.apply(rate))
+
+
+class _Decay(Function):
+    """The decay, keeping its value alone: memory costs more time than arithmetic here."""
+
+    @staticmethod
+    def forward(ctx: Any, rate: Tensor) -> Tensor:
+        """Compute it."""
+        kept = rate.clamp_min(0).neg_().exp_()
+        ctx.save_for_backward(kept)
+        return kept
+
+    @staticmethod
+    def backward(ctx: Any, received: Tensor) -> Tensor:  # pyright: ignore[reportIncompatibleMethodOverride]
+        """Differentiate it: the slope is minus its value, or zero where it is one."""
+        (kept,) = ctx.saved_tensors
+        return received * kept * torch.sign(kept - 1)
 
 
 def check_time_scale(where: str, time_scale: object) -> float:

@@ -82,7 +82,7 @@ def observe(
         is_known = is_known & valid[..., None]
     # Products with zeros and ones, since a choice by `where` takes torch ten times as long.
     values = torch.nan_to_num(values, 0.0, torch.inf, -torch.inf)
-    measured = is_known.to(values.dtype)
+    measured = is_known.view(torch.uint8).to(values.dtype)  # torch converts bool slowly
     if mask is not None or valid is not None:
         values = values.masked_fill(~is_known, 0)
     if values.shape[0] == 0:

@@ -19,6 +19,7 @@ from cellstate.ops.cpu_change import Between, between, filled
 from cellstate.ops.packing import packed_cell, packed_gradient
 from cellstate.ops.problem import CellWeights
 
+NEAR_ROWS = 512  # whose gradient of the gates stays in a near cache until it is used
 WEIGHTS = slice(4, 4 + len(CellWeights._fields))  # where they stand in `Given.tensors`
 
 
@@ -164,72 +165,82 @@ def _backward(
     wanted: tuple[bool, ...],
 ) -> list[Tensor | None]:
     """Differentiate the steps, in the order of `Given.tensors`."""
+    T, B, _ = work.x.shape
     threads, H = torch.get_num_threads(), work.hidden_size
-    packed = packed_gradient(work.weights)
     dy = work.room(H).zero_() if received[0] is None else received[0].contiguous()
     dh, dc = (
         (torch.zeros_like(work.h) if d is None else d.contiguous().clone()).numpy()
         for d in received[1:]
     )
-    dsums = work.room(4 * H)
+    gradient = _Gradient(work, wanted)
     changing.begin_backward(kept.y, kept.cells, wanted[WEIGHTS.stop :])
-    columns = (_singly(t) for t in (kept.gates, kept.cells, dy, dsums))
-    steps = list(enumerate(zip(*columns, work.rows(), strict=True)))
-    for t, (gates_t, cells_t, dy_t, dsums_t, rows_t) in reversed(steps):
-        _native.lstm_backward(
-            packed,
-            changing.seen_c(t),
-            gates_t,
-            cells_t,
-            dy_t,
-            dh,
-            dc,
-            dsums_t,
-            dh,
-            dc,
-            lengths=rows_t,
-            threads=threads,
-        )
-        dh, dc = changing.backward(t, dh, dc)
-    return [
-        _of_input(work, packed, dsums) if wanted[0] else None,
-        torch.from_numpy(dh),
-        torch.from_numpy(dc),
-        None,
-        *_of_weights(work, dsums, changing.all_seen_h(), wanted[WEIGHTS]),
-        *changing.gradients(),
-    ]
+    size = max(1, NEAR_ROWS // B)
+    room, each_row = work.x.new_empty((min(size, T), B, 4 * H)), work.rows()
+    each_gates, each_cells, each_dy = (t.numpy()[:, None] for t in (kept.gates, kept.cells, dy))
+    for first in reversed(range(0, T, size)):
+        end = min(first + size, T)
+        dsums = room[: end - first]
+        each_dsums = dsums.numpy()[:, None]
+        seen_h, seen_c = changing.begin_stretch(first, end)
+        for t in reversed(range(first, end)):
+            _native.lstm_backward(
+                gradient.packed,
+                seen_c[t - first],
+                each_gates[t],
+                each_cells[t],
+                each_dy[t],
+                dh,
+                dc,
+                each_dsums[t - first],
+                dh,
+                dc,
+                lengths=each_row[t],
+                threads=threads,
+            )
+            dh, dc = changing.backward(t, dh, dc)
+        changing.end_stretch(threads)
+        gradient.add(first, end, dsums, seen_h, threads)
+    state = torch.from_numpy(dh), torch.from_numpy(dc)
+    return [gradient.dx, *state, None, *gradient.of_weights(), *changing.gradients()]
 
 
-def _of_input(work: _Work, packed: Any, dsums: Tensor) -> Tensor:
-    """Give the gradient of the features that want one, (T, B, I)."""
-    if work.features < work.x.shape[2]:
-        return dsums @ work.weights.weight_ih.detach()[:, : work.features]
-    dx, threads = torch.empty_like(work.x), torch.get_num_threads()
-    _native.input_gradient(packed, dsums.flatten(0, 1).numpy(), dx.flatten(0, 1).numpy(), threads)
-    return dx
+class _Gradient:
+    """The gradients of a cell's input and parameters, gathered stretch by stretch."""
 
+    def __init__(self, work: _Work, wanted: tuple[bool, ...]) -> None:
+        self._work, self.packed = work, packed_gradient(work.weights)
+        weights, of_weights = work.weights, wanted[WEIGHTS]
+        T, B, _ = work.x.shape
+        self.dx = work.x.new_empty((T, B, work.features)) if wanted[0] else None
+        wants_ih = any((of_weights[0], *of_weights[2:4]))
+        self._of_ih = work.x.new_zeros(weights.weight_ih.shape) if wants_ih else None
+        self._of_hh = work.x.new_zeros(weights.weight_hh.shape) if of_weights[1] else None
+        self._bias = work.x.new_zeros(4 * work.hidden_size) if any(of_weights[2:4]) else None
+        self._leading = weights.weight_ih.detach()[:, : work.features]
 
-def _of_weights(
-    work: _Work, dsums: Tensor, seen_h: Tensor, wanted: tuple[bool, ...]
-) -> list[Tensor | None]:
-    """Give the gradients of the cell's parameters, as products over all steps."""
-    weights, threads = work.weights, torch.get_num_threads()
-    rows = dsums.flatten(0, 1).numpy()
-    of_ih, of_hh, *of_biases = wanted[:4]
-    bias = dsums.new_zeros(rows.shape[1]) if any(of_biases) else None
-    found: list[Tensor | None] = []
-    for wants, weight, factor, sums in (
-        (of_ih or any(of_biases), weights.weight_ih, work.x, bias),
-        (of_hh, weights.weight_hh, seen_h, None),
-    ):
-        total = dsums.new_zeros(weight.shape) if wants else None
-        if total is not None:
-            sums_array = None if sums is None else sums.numpy()
-            factors = factor.flatten(0, 1).numpy()
-            _native.accumulate(rows, factors, total.numpy(), sums_array, threads)
-        found.append(total)
-    return [*found, bias, bias, *[None] * (len(CellWeights._fields) - 4)]
+    def add(self, first: int, end: int, dsums: Tensor, seen_h: Tensor, threads: int) -> None:
+        """Add a stretch of steps."""
+        x, flat = self._work.x[first:end], dsums.flatten(0, 1)
+        rows = flat.numpy()
+        if self._of_ih is not None:
+            bias = None if self._bias is None else self._bias.numpy()
+            inputs = x.flatten(0, 1).numpy()
+            _native.accumulate(rows, inputs, self._of_ih.numpy(), bias, threads)
+        if self._of_hh is not None:
+            hidden = seen_h.flatten(0, 1).numpy()
+            _native.accumulate(rows, hidden, self._of_hh.numpy(), None, threads)
+        if self.dx is None:
+            return
+        dx = self.dx[first:end].flatten(0, 1)
+        if self._work.features == x.shape[2]:
+            _native.input_gradient(self.packed, rows, dx.numpy(), threads)
+        else:
+            torch.mm(flat, self._leading, out=dx)
+
+    def of_weights(self) -> list[Tensor | None]:
+        """Give the gradients of the parameters, in the order of `CellWeights`."""
+        others = [None] * (len(CellWeights._fields) - 4)
+        return [self._of_ih, self._of_hh, self._bias, self._bias, *others]
 
 
 def _backward_again(
