@@ -384,18 +384,15 @@ CELLSTATE_INLINE void prefetch(const Backward<Real>& call, const Walk& walk, con
   }
 }
 
-// What each active row's step t needs from its neighbours in time. Says whether any has a next step,
-// which sends something back.
-CELLSTATE_INLINE bool find_neighbours(const Backward<Real>& call, const Walk& walk,
+// What each active row's step t needs from its neighbours in time.
+CELLSTATE_INLINE void find_neighbours(const Backward<Real>& call, const Walk& walk,
                                       const size_t* numbers, size_t t, const BackwardSpace& space) {
   const Steps<Real>& shape = call.shape;
   const size_t B = shape.batch, H = shape.hidden_size, P = shape.output_size;
   const size_t before = shape.reverse ? t + 1 : t - 1, next = shape.reverse ? t - 1 : t + 1;
-  bool any_next = false;
   for (size_t row = 0; row < walk.active(); ++row) {
     const size_t number = numbers[row];
     const bool is_last = t == walk.last(number);
-    any_next |= !is_last;
     space.sums[row] = is_last ? call.zeros : call.dsums + (next * B + number) * 4 * H;
     space.extra[row] = is_last ? call.dh_n + number * P : call.zeros;
     space.anew[row] = shape.reset && !is_last && shape.reset[next * B + number];
@@ -408,7 +405,6 @@ CELLSTATE_INLINE bool find_neighbours(const Backward<Real>& call, const Walk& wa
     }
     if (call.projection.count) space.dh[row] = call.dh + (t * B + number) * P;
   }
-  return any_next;
 }
 
 static void backward(const Backward<Real>& call, Rows rows, void* workspace, Team team) {
@@ -444,16 +440,16 @@ static void backward(const Backward<Real>& call, Rows rows, void* workspace, Tea
   wait(team);
   for (size_t s = 0; s < shape.steps; ++s) {
     const size_t t = walk.step(s);
-    const auto back = find_neighbours(call, walk, rows.numbers, t, space) ? sums : decltype(sums){};
+    find_neighbours(call, walk, rows.numbers, t, space);
     if (s + 1 < shape.steps) prefetch(call, walk, rows.numbers, shape.reverse ? t + 1 : t - 1);
     const GradientTile tile{call, space, rows.numbers, t};
     if (call.projection.count) {
-      for_each_tile(call.recurrent, walk.active(), back, {}, space.partial, OutputTile{tile}, team);
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, OutputTile{tile}, team);
       for_each_tile(call.projection, walk.active(), dh, {}, space.partial, InnerTile{tile}, team);
     } else if (call.variant) {
-      for_each_tile(call.recurrent, walk.active(), back, {}, space.partial, WholeTile<true>{tile}, team);
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<true>{tile}, team);
     } else {
-      for_each_tile(call.recurrent, walk.active(), back, {}, space.partial, WholeTile<false>{tile}, team);
+      for_each_tile(call.recurrent, walk.active(), sums, {}, space.partial, WholeTile<false>{tile}, team);
     }
     if (call.variant && call.variant->norm_hh) {
       for (size_t row = 0; row < walk.active(); ++row) tile.finish(row);

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+import gc
+import weakref
 from collections.abc import Callable
 from typing import Any
 
@@ -285,3 +287,28 @@ def test_features_beside_are_features_without_gradient(
     (dx,) = torch.autograd.grad(theirs.y.sum(), [x])
     torch.testing.assert_close(dleft, dx[..., :2])
     assert torch.autograd.grad(ours.y.sum(), [right], allow_unused=True) == (None,)
+
+
+@pytest.mark.parametrize("kind", KINDS)
+def test_a_graph_may_be_differentiated_twice_and_is_freed_at_once(kind: str) -> None:
+    given = case(kind, (5, 3, 2, 4))
+    steps = elapsed.run(*given)
+    first = torch.autograd.grad(steps.y.sum(), given[:1], retain_graph=True)
+    second = torch.autograd.grad(steps.y.sum(), given[:1], retain_graph=True)
+    assert torch.equal(first[0], second[0])
+    node = weakref.ref(steps.y.grad_fn)
+    gc.disable()
+    try:
+        del steps
+        assert node() is None
+    finally:
+        gc.enable()
+
+
+def test_a_weight_changed_before_the_backward_pass_is_noticed() -> None:
+    given = case("hidden", (5, 3, 2, 4))
+    y = elapsed.run(*given).y
+    with torch.no_grad():
+        given[3].weight_hh.add_(1)
+    with pytest.raises(RuntimeError, match="modified by an inplace operation"):
+        y.sum().backward()

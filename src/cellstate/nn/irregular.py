@@ -73,7 +73,7 @@ class InputDecay(nn.Module):
     >>> values = torch.tensor([nan, 20.0, nan, nan]).view(4, 1, 1)
     >>> times = torch.tensor([0.0, 1.0, 3.0, 101.0]).view(4, 1)
     >>> x, state = fill(values, times)
-    >>> [round(float(v), 1) for v in x.flatten()]
+    >>> [round(float(v), 1) for v in x.detach().flatten()]
     [10.0, 20.0, 13.7, 10.0]
     >>> float(state.last), float(state.since)
     (20.0, 100.0)

@@ -6,6 +6,7 @@ import torch
 from torch import nn
 
 from cellstate.nn import initial
+from cellstate.nn.initial import ForgetBias
 from cellstate.nn.options import check_forget_bias
 from cellstate.ops.problem import CellWeights
 
@@ -42,7 +43,7 @@ class OneCell(nn.Module):
     ) -> None:
         super().__init__()
         self.hidden_size = hidden_size
-        self.forget_bias = check_forget_bias(forget_bias, None, bias=bias)
+        self.forget_bias: ForgetBias = check_forget_bias(forget_bias, None, bias=bias)
         shapes = {
             "weight_ih": (4 * hidden_size, input_size),
             "weight_hh": (4 * hidden_size, hidden_size),

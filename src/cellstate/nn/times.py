@@ -124,7 +124,7 @@ def _refuse_any(where: str, must: str, wrong_TB: Tensor, form: Sequences, do: st
     valid = valid_steps(form)
     wrong_TB = wrong_TB if valid is None else wrong_TB & valid
     if bool(wrong_TB.any()):
-        row, step = wrong_TB.t().nonzero()[0].tolist()
+        row, step = (int(number) for number in wrong_TB.t().nonzero()[0])
         given = f"something else at row {row}, step {step} (from 0)"
         raise InputError(explain(where, must, given, do))
 
@@ -137,9 +137,10 @@ def read_state(
     `h` and `c` have an axis of one layer in front, as those of `cellstate.nn.LSTM`; `since` and
     `time` are float64, as times are. One sequence alone has no batch axis.
     """
+    kind = checks.describe(state)
     if not isinstance(state, tuple | list) or len(cast("tuple[object]", state)) != len(sizes):
         must = f"state must be ({', '.join(sizes)}), as a call returns it"
-        raise ArgumentTypeError(explain(where, must, checks.describe(state), "Give all, or none"))
+        raise ArgumentTypeError(explain(where, must, kind, "Give all, or none"))
     batched = form.batch_axis is not None
     parts: list[Tensor] = []
     for (name, size), value in zip(sizes.items(), cast("tuple[object]", state), strict=True):
