@@ -125,6 +125,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.variants:run",
         (*LAYER, "tests/nn/test_lstm_variants.py"),
     ),
+    "irregular": Benchmark(
+        "Layers for irregular time on a CPU, forward and backward, beside loops in torch.",
+        "benchmarks.irregular:run",
+        ("tests/ops/test_elapsed.py", "tests/nn/test_irregular_layers.py"),
+    ),
     "ragged": Benchmark(
         "Sequences of unequal lengths, beside torch's packed ones.",
         "benchmarks.ragged:run",

@@ -10,14 +10,16 @@ from cellstate.nn.initial import ForgetBias
 from cellstate.ops.variant import DroppedAt, Variant, check_variant
 
 
-def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: int) -> None:
+def check_sizes(
+    input_size: int, hidden_size: int, num_layers: int, proj_size: int, where: str = "LSTM"
+) -> None:
     """Require sizes that make a layer."""
     sizes = {"input_size": input_size, "hidden_size": hidden_size, "num_layers": num_layers}
     for name, size in (sizes | {"proj_size": proj_size}).items():
         if not isinstance(size, int) or isinstance(size, bool):  # pyright: ignore[reportUnnecessaryIsInstance]
             raise ArgumentTypeError(
                 explain(
-                    "LSTM",
+                    where,
                     f"{name} must be an integer",
                     f"{size!r} of type {type(size).__name__}",
                     "Convert it with int()",
@@ -26,12 +28,12 @@ def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: i
     for name, size in sizes.items():
         if size <= 0:
             raise InputError(
-                explain("LSTM", f"{name} must be greater than zero", str(size), "Use at least 1")
+                explain(where, f"{name} must be greater than zero", str(size), "Use at least 1")
             )
     if not 0 <= proj_size < hidden_size:
         raise InputError(
             explain(
-                "LSTM",
+                where,
                 f"proj_size must be smaller than hidden_size={hidden_size}, or 0 for none",
                 str(proj_size),
                 "A projection makes the output smaller; to make it larger, add a linear layer",
@@ -39,13 +41,13 @@ def check_sizes(input_size: int, hidden_size: int, num_layers: int, proj_size: i
         )
 
 
-def check_flags(**flags: object) -> None:
+def check_flags(where: str = "LSTM", /, **flags: object) -> None:
     """Require booleans, where a number given by position would go unnoticed."""
     for name, value in flags.items():
         if not isinstance(value, bool):
             raise ArgumentTypeError(
                 explain(
-                    "LSTM",
+                    where,
                     f"{name} must be True or False",
                     repr(value),
                     f"Check the order of the arguments, or write {name}=…",
