@@ -7,7 +7,9 @@ from typing import Any
 import torch
 from torch import Tensor, nn
 
+from cellstate.nn.decay_lstm import DecayLSTM
 from cellstate.nn.lstm import LSTM
+from cellstate.nn.time_aware import TimeAwareLSTM
 
 
 class StayNetwork(nn.Module):
@@ -24,6 +26,10 @@ class StayNetwork(nn.Module):
         Units of the layer before the LSTM, and of the LSTM.
     dropout : float
         Share of activations zeroed in training.
+    gaps : {"masks", "decay", "time_aware"}
+        What becomes of time between measurements: it is left to the features of a plain `LSTM`;
+        inputs are variables, NaN where not measured, that decay to their mean, and so does the
+        state (`DecayLSTM`); or a part of the memory fades between steps (`TimeAwareLSTM`).
 
     Examples
     --------
@@ -43,17 +49,29 @@ class StayNetwork(nn.Module):
         hidden: int,
         layers: int,
         dropout: float,
+        gaps: str = "masks",
     ) -> None:
         super().__init__()
-        self.front = nn.Linear(inputs, width)
-        self.memory = LSTM(
-            width, hidden, layers, batch_first=True, dropout=dropout if layers > 1 else 0.0
-        )
+        self.gaps = gaps
+        self.front = nn.Identity() if gaps == "decay" else nn.Linear(inputs, width)
+        if gaps == "masks":
+            between = dropout if layers > 1 else 0.0
+            self.memory: nn.Module = LSTM(width, hidden, layers, batch_first=True, dropout=between)
+        elif gaps == "decay":
+            self.memory = DecayLSTM(inputs, hidden, batch_first=True)
+        else:
+            self.memory = TimeAwareLSTM(width, hidden, batch_first=True)
         self.summary = nn.Linear(summaries, width)
         self.dropout = nn.Dropout(dropout)
         self.head = nn.Linear(3 * hidden + width, outputs)
 
-    def forward(self, x_BTI: Tensor, summary_BS: Tensor, lengths_B: Tensor) -> Tensor:
+    def forward(
+        self,
+        x_BTI: Tensor,
+        summary_BS: Tensor,
+        lengths_B: Tensor,
+        hours_BT: Tensor | None = None,
+    ) -> Tensor:
         """Answer for each stay.
 
         Parameters
@@ -64,14 +82,21 @@ class StayNetwork(nn.Module):
             (B, summaries)
         lengths_B : Tensor
             (B,) steps of each stay, at least 1.
+        hours_BT : Tensor, optional
+            (B, T) when the steps were, not decreasing; of no use to a plain LSTM.
 
         Returns
         -------
         Tensor
             (B, outputs)
         """
-        x_BTW = self.dropout(torch.relu(self.front(x_BTI)))
-        y_BTH, state = self.memory(x_BTW, lengths=lengths_B.cpu())
+        lengths = lengths_B.cpu()
+        if self.gaps == "decay":
+            y_BTH, state = self.memory(x_BTI, hours_BT, lengths=lengths)
+        else:
+            x_BTW = self.dropout(torch.relu(self.front(x_BTI)))
+            timed = () if self.gaps == "masks" else (hours_BT,)
+            y_BTH, state = self.memory(x_BTW, *timed, lengths=lengths)
         steps = torch.arange(x_BTI.shape[1], device=x_BTI.device)
         inside = (steps < lengths_B[:, None])[..., None]
         mean = torch.where(inside, y_BTH, 0.0).sum(1) / lengths_B[:, None]

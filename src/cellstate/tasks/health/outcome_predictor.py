@@ -51,6 +51,10 @@ class OutcomePredictor(AbstractEstimator):
         Hours that are read, from a stay's start; all up to the prediction time when not given.
     every_h : float, optional
         Hours of a step, over which measurements are averaged; 1 by default.
+    gaps : {"masks", "decay", "time_aware"}
+        What the networks make of time between measurements: told by masks to a plain LSTM, by
+        decays of inputs and state (`cellstate.nn.DecayLSTM`), or by a memory that fades in part
+        (`cellstate.nn.TimeAwareLSTM`).
     balance : bool
         Whether classes weigh the same in training however rare they are. Risks are scaled to what
         happened either way.
@@ -91,6 +95,7 @@ class OutcomePredictor(AbstractEstimator):
         *,
         window_h: float | None = None,
         every_h: float | None = 1.0,
+        gaps: Literal["masks", "decay", "time_aware"] = "masks",
         balance: bool = False,
         size: Literal["small", "medium", "large"] = "small",
         random_state: int | None = None,
@@ -99,6 +104,7 @@ class OutcomePredictor(AbstractEstimator):
         self.target = target
         self.window_h = window_h
         self.every_h = every_h
+        self.gaps = gaps
         self.balance = balance
         self.size = size
         self.random_state = random_state
@@ -398,7 +404,7 @@ class OutcomePredictor(AbstractEstimator):
     def _settings(self) -> Settings:
         where = type(self).__name__
         config = check_config(where, self.train)
-        return Settings(where, self.size, bool(self.balance), self._seed(), config)
+        return Settings(where, self.size, self.gaps, bool(self.balance), self._seed(), config)
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "fitted_")

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from statistics import NormalDist
 from typing import Any
@@ -54,7 +55,7 @@ class Scales:
 
     def __call__(self, values: np.ndarray) -> np.ndarray:
         """Map (…, V) to standard units, float32; NaN stays."""
-        flat = values.reshape(-1, values.shape[-1])
+        flat = values.reshape(math.prod(values.shape[:-1]), values.shape[-1])
         mapped = np.full(flat.shape, np.nan, dtype=np.float32)
         for place, knots in enumerate(self.quantiles):
             if np.isnan(knots[0]):

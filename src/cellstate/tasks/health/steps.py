@@ -16,6 +16,10 @@ from cellstate.tasks.health.scales import Scales
 FRESH_H = 6.0
 """Hours after which a measurement's weight has fallen to 1/e."""
 LOG_DAY = np.log1p(24.0)
+KINDS = ("last", "measured", "freshness", "change", "mean", "low", "high")
+"""What can be told of a variable at a step: its last value, whether it was measured now, how fresh
+the value is (1 now, falling to 0), what it has changed since the one before, and mean, least and
+largest so far."""
 STAYS_AT_ONCE = 128
 
 
@@ -83,27 +87,31 @@ class StepEncoder:
     ----------
     variables, static_names : tuple of str
     scales, static_scales : Scales
+    kinds : tuple of str
+        Which of `KINDS` are told of each variable.
     """
 
     variables: tuple[str, ...]
     static_names: tuple[str, ...]
     scales: Scales
     static_scales: Scales
+    kinds: tuple[str, ...] = KINDS
 
     @classmethod
-    def of(cls, timelines: Timelines) -> StepEncoder:
+    def of(cls, timelines: Timelines, kinds: tuple[str, ...] = KINDS) -> StepEncoder:
         """Learn the scales."""
         return cls(
             timelines.variables,
             timelines.static_names,
             Scales.of(timelines.values),
             Scales.of(timelines.static),
+            kinds,
         )
 
     @property
     def inputs(self) -> int:
         """Features of a step."""
-        return 7 * len(self.variables) + 2 * len(self.static_names) + 3
+        return len(self.kinds) * len(self.variables) + 2 * len(self.static_names) + 3
 
     def padded(self, timelines: Timelines, rows: np.ndarray) -> Padded:
         """Bring some stays into standard units, side by side; every one has a step at least."""
@@ -162,14 +170,17 @@ class StepEncoder:
         count = np.cumsum(measured, axis=1) + memory.count[:, None]
         gap = np.diff(padded.hours, axis=1, prepend=memory.hour[:, None])
         known = count > 0
+        told = {
+            "last": lambda: np.where(known, last, 0.0),
+            "measured": lambda: measured,
+            "freshness": lambda: np.exp((at - hours) / FRESH_H),  # 0 where never measured
+            "change": lambda: np.where(np.isnan(before) | ~known, 0.0, last - before),
+            "mean": lambda: np.where(known, total / np.maximum(1, count), 0.0),
+            "low": lambda: np.where(known, low, 0.0),
+            "high": lambda: np.where(known, high, 0.0),
+        }
         parts = [
-            np.where(known, last, 0.0),
-            measured,
-            np.exp((at - hours) / FRESH_H),  # 0 where never measured
-            np.where(np.isnan(before) | ~known, 0.0, last - before),
-            np.where(known, total / np.maximum(1, count), 0.0),
-            np.where(known, low, 0.0),
-            np.where(known, high, 0.0),
+            *(told[kind]() for kind in self.kinds),
             self._fixed(padded.static, T),
             np.log1p(np.maximum(0.0, hours)) / LOG_DAY,
             np.log1p(np.maximum(0.0, gap))[..., None] / LOG_DAY,
@@ -202,6 +213,7 @@ class StepEncoder:
             "static": list(self.static_names),
             "scales": self.scales.as_list(),
             "static_scales": self.static_scales.as_list(),
+            "kinds": list(self.kinds),
         }
 
     @classmethod
@@ -212,6 +224,7 @@ class StepEncoder:
             tuple(data["static"]),
             Scales.from_list(data["scales"]),
             Scales.from_list(data["static_scales"]),
+            tuple(data["kinds"]),
         )
 
 

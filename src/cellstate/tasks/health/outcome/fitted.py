@@ -56,7 +56,8 @@ class Fitted:
 
     def answers(self, timelines: Timelines) -> tuple[list[np.ndarray], list[np.ndarray]]:
         """Give for each target the shared answers, and those of the networks alone."""
-        stays = Stays(timelines, self.steps, self.summary(summarize(timelines)))
+        x = self.summary(summarize(timelines))
+        stays = Stays(timelines, self.steps, x, self.plan.gaps)
         parts = [network_answers(model, stays, np.arange(len(stays))) for model in self.models]
         networks = per_target(self.targets, np.mean(parts, axis=0))
         linear = [None if w is None else stays.summary @ w[:-1] + w[-1] for w in self.linear]
@@ -146,7 +147,8 @@ def network_answers(model: Any, stays: Stays, rows: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         for part in ordered(np.arange(len(rows)), stays.timelines.steps[rows], ROWS_AT_ONCE):
             batch = {n: torch.from_numpy(v) for n, v in stays.batch(rows[part]).items()}
-            said[part] = model(batch["x"], batch["summary"], batch["lengths"]).double().numpy()
+            given = (batch["x"], batch["summary"], batch["lengths"], batch.get("hours"))
+            said[part] = model(*given).double().numpy()
     return said
 
 

@@ -14,7 +14,7 @@ from cellstate.data.health.timelines import Layout, Timelines
 from cellstate.tasks.health.outcome.fitted import Fitted, network_answers, per_target
 from cellstate.tasks.health.outcome.linear import fit_linear
 from cellstate.tasks.health.outcome.mix import Mix
-from cellstate.tasks.health.outcome.plan import FOLDS, make_plan, training_defaults
+from cellstate.tasks.health.outcome.plan import FOLDS, KINDS, make_plan, training_defaults
 from cellstate.tasks.health.outcome.summary import SummaryEncoder
 from cellstate.tasks.health.outcome.targets import Target
 from cellstate.tasks.health.outcome.task import OutcomeTask, Stays
@@ -29,6 +29,7 @@ class Settings:
 
     where: str  # begins each message
     size: str
+    gaps: str
     is_balanced: bool
     seed: int
     config: TrainConfig
@@ -67,13 +68,18 @@ def fit_networks(
 
     where = settings.where
     targets = tuple(t.learned(where, y) for t, y in zip(targets, truths, strict=True))
-    encoder = StepEncoder.of(timelines)
+    encoder = StepEncoder.of(timelines, KINDS)
     raw = summarize(timelines)
     summary = SummaryEncoder.of(raw)
-    stays = Stays(timelines, encoder, summary(raw))
+    stays = Stays(timelines, encoder, summary(raw), settings.gaps)
     outputs = sum(target.outputs for target in targets)
     plan = make_plan(
-        where, settings.size, inputs=encoder.inputs, summaries=summary.features, outputs=outputs
+        where,
+        settings.size,
+        inputs=stays.inputs,
+        summaries=summary.features,
+        outputs=outputs,
+        gaps=settings.gaps,
     )
     first = None if targets[0].kind == "number" else np.nan_to_num(truths[0][:, -1], nan=-1.0)
     fold = fold_subjects(timelines.subjects, FOLDS, labels=first, seed=settings.seed)

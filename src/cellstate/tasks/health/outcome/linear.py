@@ -9,7 +9,7 @@ import numpy as np
 from cellstate.extras import require
 from cellstate.tasks.health.outcome.targets import Target
 
-STRENGTHS = (0.001, 0.003, 0.01, 0.03)
+STRENGTHS = (0.0005, 0.001, 0.002)
 """Inverse penalties to choose from, for standard units."""
 
 
@@ -65,7 +65,7 @@ def _fit(target: Target, x: np.ndarray, y: np.ndarray, strength: float) -> np.nd
     present = np.unique(y).astype(np.int64)
     if len(present) < 2:
         return weights
-    model = linear.LogisticRegression(C=strength, solver="newton-cholesky").fit(x, y)
+    model = linear.LogisticRegression(C=strength, max_iter=60, tol=1e-3).fit(x, y)
     table = np.concatenate([model.coef_, model.intercept_[:, None]], axis=1).T
     if target.kind == "binary":
         return table

@@ -7,15 +7,19 @@ from typing import Any
 
 from cellstate.tasks.arguments import check_choice
 
-SIZES = {"small": (64, 64, 1), "medium": (128, 128, 1), "large": (192, 192, 2)}
+SIZES = {"small": (64, 128, 1), "medium": (96, 192, 1), "large": (128, 256, 2)}
 """Width of the layer before the LSTM, and the LSTM's units and layers."""
-DROPOUT = 0.3
+DROPOUT = 0.5
+KINDS = ("last", "measured")
+"""What a network sees of each variable at a step; more of it is learned by heart."""
+GAPS = ("masks", "decay", "time_aware")
+"""What is made of the time between measurements, as `StayNetwork` has it."""
 FOLDS = 5
 """Networks, each of which leaves out another part of the patients."""
-UPDATES = 600
+UPDATES = 400
 """Steps of training, more or less, whatever the number of stays."""
 FEWEST_EPOCHS, MOST_EPOCHS = 6, 60
-ALWAYS = {"learning_rate": 3e-3, "schedule": "one_cycle", "weight_decay": 5e-2, "clip_norm": 1.0}
+ALWAYS = {"learning_rate": 2e-3, "schedule": "one_cycle", "weight_decay": 2.0, "clip_norm": 1.0}
 
 
 @dataclass(frozen=True)
@@ -29,6 +33,7 @@ class Plan:
     hidden: int
     layers: int
     dropout: float = DROPOUT
+    gaps: str = GAPS[0]
 
     def build(self) -> Any:
         """Make the trainable network."""
@@ -37,21 +42,24 @@ class Plan:
         return StayNetwork(**asdict(self))
 
 
-def make_plan(where: str, size: str, *, inputs: int, summaries: int, outputs: int) -> Plan:
+def make_plan(
+    where: str, size: str, *, inputs: int, summaries: int, outputs: int, gaps: str = GAPS[0]
+) -> Plan:
     """Choose the network.
 
     Raises
     ------
     InputError
-        There is no such size.
+        There is no such size, or no such way with gaps.
 
     Examples
     --------
     >>> make_plan("doctest", "small", inputs=10, summaries=5, outputs=1).hidden
-    64
+    128
     """
     width, hidden, layers = SIZES[check_choice(where, "size", size, SIZES)]
-    return Plan(inputs, summaries, outputs, width, hidden, layers)
+    check_choice(where, "gaps", gaps, GAPS)
+    return Plan(inputs, summaries, outputs, width, hidden, layers, gaps=gaps)
 
 
 def training_defaults(rows: int) -> dict[str, Any]:
@@ -60,7 +68,7 @@ def training_defaults(rows: int) -> dict[str, Any]:
     Examples
     --------
     >>> training_defaults(3200)["epochs"]
-    12
+    8
     """
     batch_size = 32 if rows < 2000 else 64 if rows < 20_000 else 256
     per_epoch = -(-rows // batch_size)

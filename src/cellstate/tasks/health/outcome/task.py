@@ -32,23 +32,37 @@ class Stays:
     encoder : StepEncoder
     summary : np.ndarray
         (n, summaries) float32 in standard units, without gaps.
+    gaps : str
+        As of `StayNetwork`.
     """
 
     timelines: Timelines
     encoder: StepEncoder
     summary: np.ndarray
+    gaps: str = "masks"
 
     def __len__(self) -> int:
         return len(self.timelines)
 
+    @property
+    def inputs(self) -> int:
+        """Features of a step."""
+        return len(self.encoder.variables) if self.gaps == "decay" else self.encoder.inputs
+
     @cached_property
     def _steps(self) -> np.ndarray:
+        if self.gaps == "decay":  # a layer that fills gaps itself
+            return self.encoder.scales(np.asarray(self.timelines.values))
         return self.encoder.rows(self.timelines)
 
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Give some stays' steps, summary and lengths."""
         x, lengths = side_by_side(self._steps, self.timelines, rows)
-        return {"x": x, "summary": self.summary[rows], "lengths": lengths}
+        batch = {"x": x, "summary": self.summary[rows], "lengths": lengths}
+        if self.gaps != "masks":
+            hours, _ = side_by_side(self.timelines.hours, self.timelines, rows)
+            batch["hours"] = np.maximum.accumulate(hours, axis=1)
+        return batch
 
 
 class OutcomeTask:
@@ -102,7 +116,7 @@ class OutcomeTask:
         from cellstate.tasks.health.outcome.losses import total_loss
         from cellstate.train import StepLoss
 
-        answers = model(batch["x"], batch["summary"], batch["lengths"])
+        answers = model(batch["x"], batch["summary"], batch["lengths"], batch.get("hours"))
         truths = [batch[f"truth{k}"] for k in range(len(self._targets))]
         weights = [batch[f"weight{k}"] for k in range(len(self._targets))]
         loss, rows = total_loss(self._targets, answers, truths, weights)
