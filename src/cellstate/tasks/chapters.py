@@ -25,7 +25,7 @@ def comparison(evaluation: Evaluation) -> sections.Table:
         "Against the baselines",
         ("system", *evaluation.columns),
         tuple((name, *values.values()) for name, values in evaluation.rows.items()),
-        best={name: evaluation.metrics[name].best for name in evaluation.columns},
+        best={name: best for name in evaluation.columns if (best := evaluation.metrics[name].best)},
         note=" ".join((*evaluation.notes, definitions)),
     )
 

@@ -15,7 +15,7 @@ class Metric:
     ----------
     definition : str
     best : str
-        "min" or "max": which values are better.
+        "min" or "max": which values are better; "" where neither is.
     form : str
         How a value is written, as `format` has it.
     signature : str
