@@ -89,6 +89,15 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.translate_multi30k:run",
         ("tests/tasks/text/test_beam.py", "tests/nn/test_translation.py"),
     ),
+    "health-records": Benchmark(
+        "MIMIC-IV demo, from tables to next-admission codes and labs, 5 folds by patient.",
+        "benchmarks.health_records:run",
+        (
+            "tests/data/health",
+            "tests/tasks/health/test_records_model.py",
+            "tests/nn/test_records.py",
+        ),
+    ),
     "layer-cpu": Benchmark(
         "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",
         "benchmarks.layer_cpu:run",

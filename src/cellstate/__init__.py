@@ -13,6 +13,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.classifier import SequenceClassifier
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
+    from cellstate.tasks.health.records_model import RecordsModel
     from cellstate.tasks.text.classifier import TextClassifier
     from cellstate.tasks.text.language_model import LanguageModel
     from cellstate.tasks.text.tagger import SequenceTagger
@@ -25,6 +26,7 @@ __all__ = [
     "Columns",
     "Forecaster",
     "LanguageModel",
+    "RecordsModel",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
@@ -38,6 +40,7 @@ _HOMES = {
     "Columns": "cellstate.data.columns",
     "Forecaster": "cellstate.tasks.forecast.forecaster",
     "LanguageModel": "cellstate.tasks.text.language_model",
+    "RecordsModel": "cellstate.tasks.health.records_model",
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
     "TextClassifier": "cellstate.tasks.text.classifier",

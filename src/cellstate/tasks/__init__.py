@@ -18,6 +18,7 @@ TASKS = {
     "classify-text": "cellstate.tasks.text.classifier:TextClassifier",
     "tag": "cellstate.tasks.text.tagger:SequenceTagger",
     "translate": "cellstate.tasks.text.translator:Translator",
+    "records": "cellstate.tasks.health.records_model:RecordsModel",
 }
 
 

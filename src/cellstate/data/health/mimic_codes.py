@@ -72,7 +72,9 @@ def _icd(
             "no icd_code": polars.col("icd_code").is_null(),
             "of no admission that was read": polars.col("is_known").is_null(),
             "no code of its revision": polars.col("code").is_null(),
-            "duplicate row": ~polars.struct("hadm_id", "icd_code", "icd_version").is_first_distinct(),
+            "duplicate row": ~polars.struct(
+                "hadm_id", "icd_code", "icd_version"
+            ).is_first_distinct(),
         },
     )
 

@@ -42,12 +42,8 @@ class Source:
 
 SOURCES = {
     "labs": Source("hosp/labevents", "charttime", "storetime", "valuenum", "hosp/d_labitems"),
-    "inputs": Source(
-        "icu/inputevents", "starttime", "endtime", "amount", "icu/d_items", "IN:"
-    ),
-    "outputs": Source(
-        "icu/outputevents", "charttime", "storetime", "value", "icu/d_items", "OUT:"
-    ),
+    "inputs": Source("icu/inputevents", "starttime", "endtime", "amount", "icu/d_items", "IN:"),
+    "outputs": Source("icu/outputevents", "charttime", "storetime", "value", "icu/d_items", "OUT:"),
 }
 
 

@@ -193,9 +193,9 @@ def read_admissions(tables: Tables) -> tuple[Any, LeftOut]:
             "admission before birth": polars.col("age") < 0,
         },
     )
-    kept = admissions.with_columns(
-        polars.col("deathtime").is_not_null().alias("died_inside")
-    ).sort("subject_id", "dischtime", "admittime")
+    kept = admissions.with_columns(polars.col("deathtime").is_not_null().alias("died_inside")).sort(
+        "subject_id", "dischtime", "admittime"
+    )
     chosen = ["subject_id", "hadm_id", "admittime", "dischtime", "death", "age", "gender"]
     return kept.select([*chosen, "observed", "died_inside"]), left + wrong.within("admissions")
 
