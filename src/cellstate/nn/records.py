@@ -111,31 +111,35 @@ class RecordsNetwork(nn.Module):
 
 
 class CodesHead(nn.Module):
-    """Log odds of each code at the next visit.
+    r"""Log odds of each code at the next visit.
 
-    What the memory asks for is compared with the codes' own vectors. Beside it runs a short path
-    for what comes again: whether the last visit had the code, and in what share of the visits so
-    far; how much each counts is read from the code's vector, as some codes are chronic.
+    Where it starts is counted, not learned: how often a code comes anew, how often it comes back
+    after a visit without it, and how often again after one that had it. To that is added what the
+    memory asks for, compared with the codes' own vectors, and how much the share of the visits so
+    far that had the code counts, which is read from its vector, as some codes are chronic.
 
     Parameters
     ----------
     targets : Tensor
         (K,) int64 nodes that are foretold.
-    prior : Tensor
-        (K,) log odds to start from.
+    start : Tensor
+        (3, K) log odds of a code that no visit had so far, that an earlier one had but not the
+        last, and that the last one had.
     width, hidden : int
     """
 
     targets: Tensor
+    start: Tensor
 
-    def __init__(self, targets: Tensor, prior: Tensor, *, width: int, hidden: int) -> None:
+    def __init__(self, targets: Tensor, start: Tensor, *, width: int, hidden: int) -> None:
         super().__init__()
         self.register_buffer("targets", targets)
-        self.bias = nn.Parameter(prior.clone())
+        self.register_buffer("start", start)
         self.query = nn.Linear(hidden, width)
-        self.again = nn.Linear(width, 2)
-        nn.init.zeros_(self.again.weight)
-        nn.init.ones_(self.again.bias)
+        self.often = nn.Linear(width, 1)
+        for part in (self.query, self.often):
+            nn.init.zeros_(part.weight)
+            nn.init.zeros_(part.bias)
 
     def forward(
         self, vectors_NE: Tensor, codes_BTN: Tensor, features_BTF: Tensor, memory_BTH: Tensor
@@ -145,9 +149,11 @@ class CodesHead(nn.Module):
         had_BTK = codes_BTN[..., self.targets]
         visits_T1 = torch.arange(1, had_BTK.shape[1] + 1, device=had_BTK.device)[:, None]
         share_BTK = had_BTK.cumsum(1) / visits_T1
-        last_K, often_K = self.again(vectors_KE).unbind(1)
+        seen_BTK = (share_BTK > 0).to(had_BTK.dtype)
+        new_K, back_K, again_K = self.start
+        start_BTK = torch.lerp(torch.lerp(new_K, back_K, seen_BTK), again_K, had_BTK)
         asked_BTK = self.query(memory_BTH) @ vectors_KE.T
-        return self.bias + asked_BTK + had_BTK * last_K + share_BTK * often_K
+        return start_BTK + asked_BTK + share_BTK * self.often(vectors_KE).squeeze(1)
 
 
 class RiskHead(nn.Module):

@@ -1,5 +1,7 @@
 """Codes of both revisions: forms, categories, chapters and ancestors."""
 
+from itertools import pairwise
+
 import pytest
 
 from cellstate.data.health import icd
@@ -75,7 +77,7 @@ def test_normalising_twice_changes_nothing():
 def test_chapters_are_in_order_and_do_not_overlap(key):
     chapters = [one for one in CHAPTERS[key] if not one.first.startswith(("E0", "V0"))]
     chapters = CHAPTERS[key] if key != ("DX", 9) else chapters
-    for before, after in zip(chapters, chapters[1:], strict=False):
+    for before, after in pairwise(chapters):
         assert before.first <= before.last < after.first
 
 

@@ -1,6 +1,6 @@
-"""Visits: sets of codes in the order in which they are known, read from frames, split by patient."""
+"""Visits: sets of codes as they become known, read from frames, split by patient."""
 
-import datetime
+import datetime as dt
 
 import numpy as np
 import pandas as pd
@@ -21,11 +21,9 @@ FRAME = {
 }
 
 
-@pytest.mark.parametrize(
-    "frame", [pl.DataFrame(FRAME), pd.DataFrame(FRAME)], ids=["polars", "pandas"]
-)
-def test_a_long_frame_becomes_visits(frame):
-    visits = read_visits(frame)
+@pytest.mark.parametrize("kind", [pl.DataFrame, pd.DataFrame])
+def test_a_long_frame_becomes_visits(kind):
+    visits = read_visits(kind(FRAME))
     assert visits.subjects.tolist() == [7, 9]
     assert visits.offsets.tolist() == [0, 2, 3]
     assert visits.start.tolist() == [0.0, 50.0, 5.0]
@@ -40,13 +38,13 @@ def test_a_long_frame_becomes_visits(frame):
 
 
 def test_time_stamps_become_hours_and_ids_may_be_text():
-    day = datetime.datetime(2020, 1, 1)
+    day = dt.datetime(2020, 1, 1)
     frame = pl.DataFrame(
         {
             "subject_id": ["b", "a"],
-            "start": [day, day + datetime.timedelta(hours=5)],
+            "start": [day, day + dt.timedelta(hours=5)],
             "code": ["x", "y"],
-            "observed_until": [day, day + datetime.timedelta(days=9)],
+            "observed_until": [day, day + dt.timedelta(days=9)],
         }
     )
     visits = read_visits(frame)
@@ -97,7 +95,7 @@ def test_what_is_left_out_is_counted_and_listed_by_row():
     [
         ({"code": None}, "must have a column 'code'"),
         ({"start": ["x"] * 5}, "'start' must hold"),
-        ({"end": [datetime.datetime(2020, 1, 1)] * 5}, "both be timestamps or both numbers"),
+        ({"end": [dt.datetime(2020, 1, 1)] * 5}, "both be timestamps or both numbers"),
         ({"code": [1, 2, 3, 4, 5]}, "'code' must hold text"),
         ({"subject_id": [1.5, 2, 3, 4, 5]}, "'subject_id' must hold whole numbers"),
     ],

@@ -1,8 +1,8 @@
 """ICD-9-CM and ICD-10-CM codes: written in one way, and what each is a part of.
 
-A code is written with its kind and revision before it, such as ``DX10:I5023`` for a diagnosis of
-ICD-10-CM and ``PX9:3961`` for a procedure of ICD-9-CM (volume 3). Other codes, such as ``RX:Aspirin``
-for a drug, have a kind and no hierarchy.
+A code is written with its kind and revision before it: ``DX10:I5023`` for a diagnosis of ICD-10-CM,
+``PX9:3961`` for a procedure of ICD-9-CM (volume 3). Other codes, such as ``RX:aspirin`` for a drug,
+have a kind and no hierarchy.
 """
 
 from __future__ import annotations
@@ -86,8 +86,10 @@ def category(code: str, version: int, kind: str = "DX") -> str:
 
     Examples
     --------
-    >>> category("I50.23", 10), category("428.0", 9), category("E849.0", 9), category("3961", 9, "PX")
-    ('I50', '428', 'E849', '39')
+    >>> category("I50.23", 10), category("428.0", 9), category("E849.0", 9)
+    ('I50', '428', 'E849')
+    >>> category("3961", 9, "PX")
+    '39'
     """
     plain = normalise(code, version, kind)
     if kind == "PX":

@@ -77,7 +77,7 @@ class Rivals:
             share = np.array([wanted.mean()])
             return cls(kind, {"prior": share, "weights": weights, "bias": bias})
         had = encoded.has(visits)[:, nodes] > 0
-        arrays = _shares(wanted > 0, had)
+        arrays = shares_of(wanted > 0, had)
         return cls(kind, arrays | _fit_frequent(bag, wanted, owner, seed))
 
     def answers(self, encoded: Encoded, visits: np.ndarray, nodes: np.ndarray) -> dict[str, Any]:
@@ -113,19 +113,27 @@ class Rivals:
         )
 
 
-def _shares(wanted: np.ndarray, had: np.ndarray) -> dict[str, np.ndarray]:
+def shares_of(wanted: np.ndarray, had: np.ndarray) -> dict[str, np.ndarray]:
     """Measure how often each code comes, comes again, and comes anew."""
-    rows = len(wanted)
-    prior = (wanted.sum(0) + wanted.mean()) / (rows + 1.0)
-    again = (wanted & had).sum(0), had.sum(0)
-    new = (wanted & ~had).sum(0), (~had).sum(0)
-    pooled = again[0].sum() / max(1, again[1].sum())
-    anew = new[0].sum() / max(1, new[1].sum())
     return {
-        "prior": prior,
-        "again": (again[0] + WEIGHT * pooled) / (again[1] + WEIGHT),
-        "new": (new[0] + anew) / (new[1] + 1.0),
+        "prior": share_where(wanted, np.ones_like(had)),
+        "again": share_where(wanted, had),
+        "new": share_where(wanted, ~had),
     }
+
+
+def share_where(wanted: np.ndarray, case: np.ndarray) -> np.ndarray:
+    """Measure how often each code comes in some cases (n, K), drawn to the share of all codes.
+
+    Examples
+    --------
+    >>> wanted = np.array([[True, False], [False, False]])
+    >>> share_where(wanted, np.ones((2, 2), dtype=bool)).round(3).tolist()
+    [0.321, 0.179]
+    """
+    rows, hits = case.sum(0), (wanted & case).sum(0)
+    pooled = hits.sum() / max(1, rows.sum())
+    return (hits + WEIGHT * pooled) / (rows + WEIGHT)
 
 
 MOST_LINEAR = 200

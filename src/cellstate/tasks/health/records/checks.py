@@ -97,17 +97,15 @@ def check_target(
         given = f"{len(visits):,} visits: {told}; {single:,} patients have a single visit"
         do = "Give patients with several visits, or a shorter horizon"
         raise InputError(explain(where, must, given, do))
+    patients = len(np.unique(visits.subject_of[targets.known]))
+    if to_learn and patients < 2:
+        must = "at least two patients must have a visit of which it is known what came after"
+        raise InputError(explain(where, must, f"{patients}", "Give more patients"))
     if targets.kind == "codes" and not len(nodes):
         must = "some code must be of two patients or more, and begin as answers says"
         do = "Roll codes up to their categories, or change answers"
         raise InputError(explain(where, must, f"none, answers={answers!r}", do))
-    if not to_learn:
-        return
-    patients = len(np.unique(visits.subject_of[targets.known]))
-    if patients < 2:
-        must = "at least two patients must have a visit of which it is known what came after"
-        raise InputError(explain(where, must, f"{patients}", "Give more patients"))
-    if targets.kind == "risk":
+    if to_learn and targets.kind == "risk":
         values = targets.values[targets.known]
         if values.min() == values.max():
             must = "outcomes must not all be equal"

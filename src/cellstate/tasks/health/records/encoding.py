@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import asdict, dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -106,6 +107,16 @@ class Encoded:
         ] = 1
         return table
 
+    def seen(self, visits: np.ndarray) -> np.ndarray:
+        """Tell which nodes some visits or earlier ones of the patient have: (n, N) float32."""
+        rows, columns = self.so_far()
+        place = np.full(len(self.features), -1)
+        place[visits] = np.arange(len(visits))
+        chosen = place[rows] >= 0
+        table = np.zeros((len(visits), self.nodes), dtype=np.float32)
+        table[place[rows[chosen]], columns[chosen]] = 1.0
+        return table
+
     def so_far(self) -> tuple[np.ndarray, np.ndarray]:
         """Number the visits and nodes that were there up to each visit: sparse rows and columns.
 
@@ -115,7 +126,7 @@ class Encoded:
             Each pair once.
         """
         visits, nodes = [], []
-        for start, end in zip(self.offsets[:-1], self.offsets[1:], strict=True):
+        for start, end in pairwise(self.offsets):
             seen = np.zeros(0, dtype=np.int64)
             for visit in range(start, end):
                 own = self.node[self.node_offsets[visit] : self.node_offsets[visit + 1]]
@@ -181,7 +192,7 @@ def carried(values: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.nda
     ([1.0, 1.0, 3.0, nan], [1.0, 1.0, 2.0, nan])
     """
     last, mean = np.full(values.shape, np.nan), np.full(values.shape, np.nan)
-    for start, end in zip(offsets[:-1], offsets[1:], strict=True):
+    for start, end in pairwise(offsets):
         total, count = np.zeros(values.shape[1]), np.zeros(values.shape[1])
         now = np.full(values.shape[1], np.nan)
         for row in range(start, end):

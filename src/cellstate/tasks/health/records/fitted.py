@@ -141,13 +141,14 @@ def restored(
     plan = Plan(**network["plan"])
     nodes = np.array(tensors["nodes"])
     told = network["recalibration"]
+    prior = np.zeros((3, len(nodes)) if plan.kind == "codes" else 1)
     models = []
     for place in range(int(network["networks"])):
         prefix = f"network.{place}."
         # The hierarchy is the one of the file, whatever this version knows of codes.
         lineage = np.array(tensors[f"{prefix}lineage"])
         with train.isolated(0):
-            model = plan.build(lineage, nodes, np.zeros(max(1, len(nodes)))).double().eval()
+            model = plan.build(lineage, nodes, prior).double().eval()
         fill(model, tensors, prefix)
         models.append(model)
     recalibration = Platt(float(told["slope"]), float(told["intercept"]))

@@ -13,13 +13,13 @@ from cellstate.data.health.visits import Visits
 from cellstate.errors import InputError, explain
 from cellstate.tasks.calibration import sigmoid
 from cellstate.tasks.evaluation import Evaluation
-from cellstate.tasks.health.recalibration import Platt, fit_platt
+from cellstate.tasks.health.recalibration import Platt, fit_platt, logit
 from cellstate.tasks.health.records import plan as plans
-from cellstate.tasks.health.records.baselines import Rivals
+from cellstate.tasks.health.records.baselines import Rivals, share_where
 from cellstate.tasks.health.records.encoding import Scales, feature_count
 from cellstate.tasks.health.records.fitted import Fitted, run
 from cellstate.tasks.health.records.intervals import conformal_margins
-from cellstate.tasks.health.records.plan import Plan, log_odds, training_defaults
+from cellstate.tasks.health.records.plan import Plan, training_defaults
 from cellstate.tasks.health.records.settings import Settings
 from cellstate.tasks.health.records.task import RecordsTask
 from cellstate.tasks.health.records.told import Problem, Told
@@ -146,7 +146,7 @@ def _put_right(
     """Fit what puts answers right to the visits that were left out."""
     truth = problem.truth(visits)
     if problem.targets.kind == "values":
-        low, middle, high = np.split(said, 3, axis=1)
+        low, _, high = np.split(said, 3, axis=1)
         margins = conformal_margins(truth, low, high, settings.level)
         return replace(fitted, margins=margins)
     event = truth.ravel() > 0
@@ -166,8 +166,13 @@ def _require_both(problem: Problem, learn: np.ndarray, settings: Settings) -> No
 def _prior(problem: Problem, learn: np.ndarray) -> np.ndarray:
     if problem.targets.kind == "values":
         return np.zeros(1)
-    truth = problem.truth(learn)
-    return log_odds(truth.sum(0), float(len(truth)))
+    truth = problem.truth(learn) > 0
+    if problem.targets.kind == "risk":
+        return logit(np.array([(truth.sum() + 0.5) / (len(truth) + 1.0)]))
+    had = problem.encoded.has(learn)[:, problem.nodes] > 0
+    seen = problem.encoded.seen(learn)[:, problem.nodes] > 0
+    cases = (~seen, seen & ~had, had)
+    return logit(np.stack([share_where(truth, case) for case in cases]))
 
 
 def _protocol(held: np.ndarray, usable: np.ndarray, visits: np.ndarray, problem: Problem) -> str:

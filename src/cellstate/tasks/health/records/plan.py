@@ -16,8 +16,6 @@ FEWEST_TO_SPLIT = 1000
 HELD_OUT, FOLDS = 0.1, 5
 QUANTILES = (0.1, 0.5, 0.9)
 """Of the next visit's values; conformal widening gives the interval its coverage."""
-PRIOR_ROWS = 2.0
-"""Rows that a code's log odds begin with, lest rare ones begin at infinity."""
 
 
 @dataclass(frozen=True)
@@ -49,7 +47,7 @@ class Plan:
         targets : np.ndarray
             (K,) nodes that are foretold; none but for codes.
         prior : np.ndarray
-            (K,) or (1,) log odds to start from.
+            (3, K) log odds of codes that come anew, back and again; or (1,) of an outcome.
         """
         import torch
 
@@ -101,17 +99,3 @@ def training_defaults(patients: int) -> dict[str, Any]:
         "device": "auto" if patients >= 5000 else "cpu",
         "sanity": False,
     }
-
-
-def log_odds(hits: np.ndarray, rows: float) -> np.ndarray:
-    """Give log odds of shares, drawn a little towards the mean share of all.
-
-    Examples
-    --------
-    >>> log_odds(np.array([0.0, 5.0]), 10.0).round(2).tolist()
-    [-3.14, -0.41]
-    """
-    mean = min(max(float(hits.mean()) / max(rows, 1.0), 1e-4), 0.5) if len(hits) else 0.5
-    share = (hits + PRIOR_ROWS * mean) / (rows + PRIOR_ROWS)
-    share = np.clip(share, 1e-6, 1 - 1e-6)
-    return np.log(share / (1.0 - share))

@@ -121,11 +121,10 @@ class Told:
     def evaluation(self, protocol: str, notes: tuple[str, ...] = ()) -> Evaluation:
         """Score them."""
         if np.isfinite(self.share_known):
-            notes = (
-                f"Of the next visits' codes, {self.share_known:.0%} can be foretold; the others "
-                "are too rare, or not asked for, and count for no system.",
-                *notes,
+            told = (
+                f"{self.share_known:.0%} can be foretold; the others are too rare, or not asked for"
             )
+            notes = (f"Of the next visits' codes, {told}, and count for no system.", *notes)
         return compare(
             self.kind,
             self.truth,

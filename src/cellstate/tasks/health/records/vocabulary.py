@@ -1,4 +1,4 @@
-"""The codes that a model knows, with their ancestors; rare and unknown codes by what they are of."""
+"""The codes that a model knows, with their ancestors; others are read as what they are of."""
 
 from __future__ import annotations
 
