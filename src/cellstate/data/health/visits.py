@@ -194,10 +194,13 @@ def make_visits(
     >>> make_visits({"a": [(0, 24, ["DX10:I10"]), (240, 250, ["DX10:I10", "DX10:E11"])]})
     Visits(1 patients, 2 visits, 2 codes, 0 variables)
     """
-    rows = [(s, *visit) for s, visits in patients.items() for visit in visits]
+    rows = [
+        (who, start, end, codes) for who, visits in patients.items() for start, end, codes in visits
+    ]
     subject = np.empty(len(rows), dtype=object)
     subject[:] = [row[0] for row in rows]
-    start, end = (np.array([float(row[k]) for row in rows]) for k in (1, 2))
+    start = np.array([float(row[1]) for row in rows])
+    end = np.array([float(row[2]) for row in rows])
     numbers = np.array(values, dtype=np.float64) if values is not None else None
     return assemble(
         subject,

@@ -14,6 +14,7 @@ from cellstate.tasks.calibration import sigmoid
 from cellstate.tasks.health.records.encoding import Encoded
 from cellstate.tasks.health.records.linear import (
     LINEAR,
+    MOST_ROWS,
     RIDGE,
     bags,
     fit_many,
@@ -62,7 +63,7 @@ class Rivals:
         visits : np.ndarray
             (n,)
         wanted : np.ndarray
-            (n, K)
+            (n, K); of codes empty, as they are read from the next visits.
         nodes : np.ndarray
             (K,) nodes that are foretold; none but for codes.
         seed : int
@@ -70,15 +71,14 @@ class Rivals:
         owner = np.repeat(np.arange(len(encoded.counts)), encoded.counts)[visits]
         if kind == "values":
             return cls(kind, _fit_values(encoded, visits, wanted))
+        if kind == "codes":
+            arrays = shares_of(encoded, visits, nodes)
+            return cls(kind, arrays | _fit_frequent(encoded, visits, nodes, owner, seed))
         bag = bags(encoded, visits)
-        if kind == "risk":
-            strength = fit_strength(bag, wanted, owner, seed)
-            weights, bias = fit_many(bag, wanted, strength)
-            share = np.array([wanted.mean()])
-            return cls(kind, {"prior": share, "weights": weights, "bias": bias})
-        had = encoded.has(visits)[:, nodes] > 0
-        arrays = shares_of(wanted > 0, had)
-        return cls(kind, arrays | _fit_frequent(bag, wanted, owner, seed))
+        strength = fit_strength(bag, wanted, owner, seed)
+        weights, bias = fit_many(bag, wanted, strength)
+        share = np.array([wanted.mean()])
+        return cls(kind, {"prior": share, "weights": weights, "bias": bias})
 
     def answers(self, encoded: Encoded, visits: np.ndarray, nodes: np.ndarray) -> dict[str, Any]:
         """Answer after some visits: name -> (n, K) probabilities or numbers."""
@@ -113,27 +113,37 @@ class Rivals:
         )
 
 
-def shares_of(wanted: np.ndarray, had: np.ndarray) -> dict[str, np.ndarray]:
-    """Measure how often each code comes, comes again, and comes anew."""
+def shares_of(encoded: Encoded, visits: np.ndarray, nodes: np.ndarray) -> dict[str, np.ndarray]:
+    """Count how often each code comes at the next visit, by whether it came before: (K,) each.
+
+    Each share is drawn a little towards that of all codes.
+
+    Returns
+    -------
+    dict of str to ndarray
+        "prior" of all visits; "again" after one that had the code, "new" after one that had not;
+        "first" where no visit had it so far, "back" where an earlier one had.
+    """
+    had, wanted = encoded.table()[visits][:, nodes], encoded.table()[visits + 1][:, nodes]
+    seen = encoded.table(so_far=True)[visits][:, nodes]
+    rows = np.full(len(nodes), float(len(visits)))
+    had_rows, seen_rows, hits = (_sums(table) for table in (had, seen, wanted))
+    had_hits, seen_hits = _sums(had.multiply(wanted)), _sums(seen.multiply(wanted))
+    cases = {
+        "prior": (hits, rows),
+        "again": (had_hits, had_rows),
+        "new": (hits - had_hits, rows - had_rows),
+        "first": (hits - seen_hits, rows - seen_rows),
+        "back": (seen_hits - had_hits, seen_rows - had_rows),
+    }
     return {
-        "prior": share_where(wanted, np.ones_like(had)),
-        "again": share_where(wanted, had),
-        "new": share_where(wanted, ~had),
+        name: (count + WEIGHT * count.sum() / max(1.0, of.sum())) / (of + WEIGHT)
+        for name, (count, of) in cases.items()
     }
 
 
-def share_where(wanted: np.ndarray, case: np.ndarray) -> np.ndarray:
-    """Measure how often each code comes in some cases (n, K), drawn to the share of all codes.
-
-    Examples
-    --------
-    >>> wanted = np.array([[True, False], [False, False]])
-    >>> share_where(wanted, np.ones((2, 2), dtype=bool)).round(3).tolist()
-    [0.321, 0.179]
-    """
-    rows, hits = case.sum(0), (wanted & case).sum(0)
-    pooled = hits.sum() / max(1, rows.sum())
-    return (hits + WEIGHT * pooled) / (rows + WEIGHT)
+def _sums(table: Any) -> np.ndarray:
+    return np.asarray(table.sum(axis=0), dtype=np.float64).ravel()
 
 
 MOST_LINEAR = 200
@@ -141,13 +151,18 @@ MOST_LINEAR = 200
 
 
 def _fit_frequent(
-    bag: Any, wanted: np.ndarray, owner: np.ndarray, seed: int
+    encoded: Encoded, visits: np.ndarray, nodes: np.ndarray, owner: np.ndarray, seed: int
 ) -> dict[str, np.ndarray]:
-    hits = wanted.sum(0)
+    if len(visits) > MOST_ROWS:
+        some = np.sort(np.random.default_rng(seed).permutation(len(visits))[:MOST_ROWS])
+        visits, owner = visits[some], owner[some]
+    wanted = encoded.table()[visits + 1][:, nodes]
+    hits = _sums(wanted)
     order = np.argsort(-hits, kind="stable")
     chosen = np.sort(order[: min(MOST_LINEAR, int((hits > 0).sum()))])
-    strength = fit_strength(bag, wanted[:, order[:10]], owner, seed)
-    weights, bias = fit_many(bag, wanted[:, chosen], strength)
+    bag = bags(encoded, visits)
+    strength = fit_strength(bag, wanted[:, order[:10]].toarray(), owner, seed)
+    weights, bias = fit_many(bag, wanted[:, chosen].toarray(), strength)
     return {"chosen": chosen, "weights": weights, "bias": bias}
 
 

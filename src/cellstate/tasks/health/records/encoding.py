@@ -9,6 +9,7 @@ from typing import Any
 import numpy as np
 
 from cellstate.data.health.visits import Visits
+from cellstate.extras import require
 from cellstate.tasks.health.records.vocabulary import Vocabulary
 
 FIXED = ("days since the last visit", "length of stay", "age", "visits so far")
@@ -107,35 +108,28 @@ class Encoded:
         ] = 1
         return table
 
-    def seen(self, visits: np.ndarray) -> np.ndarray:
-        """Tell which nodes some visits or earlier ones of the patient have: (n, N) float32."""
-        rows, columns = self.so_far()
-        place = np.full(len(self.features), -1)
-        place[visits] = np.arange(len(visits))
-        chosen = place[rows] >= 0
-        table = np.zeros((len(visits), self.nodes), dtype=np.float32)
-        table[place[rows[chosen]], columns[chosen]] = 1.0
-        return table
+    def table(self, *, so_far: bool = False) -> Any:
+        """Tell which nodes each visit has, or had by then: (N, nodes), sparse."""
+        sparse = require("scipy.sparse", extra="train")
+        node, offsets = self.node, self.node_offsets
+        if so_far:
+            found, sizes = self._so_far()
+            node, offsets = found, np.concatenate([[0], np.cumsum(sizes)])
+        shape = (len(self.features), self.nodes)
+        return sparse.csr_matrix((np.ones(len(node)), node, offsets), shape=shape)
 
-    def so_far(self) -> tuple[np.ndarray, np.ndarray]:
-        """Number the visits and nodes that were there up to each visit: sparse rows and columns.
-
-        Returns
-        -------
-        visit, node : np.ndarray
-            Each pair once.
-        """
-        visits, nodes = [], []
+    def _so_far(self) -> tuple[np.ndarray, np.ndarray]:
+        """List the nodes up to each visit, one visit after the other, and how many each has."""
+        found: list[np.ndarray] = [np.zeros(0, dtype=np.int64)]
+        sizes = np.zeros(len(self.features), dtype=np.int64)
         for start, end in pairwise(self.offsets):
             seen = np.zeros(0, dtype=np.int64)
             for visit in range(start, end):
                 own = self.node[self.node_offsets[visit] : self.node_offsets[visit + 1]]
                 seen = np.union1d(seen, own)
-                visits.append(np.full(len(seen), visit))
-                nodes.append(seen)
-        if not visits:
-            return np.zeros(0, dtype=np.int64), np.zeros(0, dtype=np.int64)
-        return np.concatenate(visits), np.concatenate(nodes)
+                found.append(seen)
+                sizes[visit] = len(seen)
+        return np.concatenate(found), sizes
 
     def batch(self, patients: np.ndarray) -> dict[str, np.ndarray]:
         """Put patients' visits into arrays (B, T, …); `places` numbers each, -1 behind the last."""

@@ -15,7 +15,7 @@ from cellstate.tasks.calibration import sigmoid
 from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.health.recalibration import Platt, fit_platt, logit
 from cellstate.tasks.health.records import plan as plans
-from cellstate.tasks.health.records.baselines import Rivals, share_where
+from cellstate.tasks.health.records.baselines import Rivals, shares_of
 from cellstate.tasks.health.records.encoding import Scales, feature_count
 from cellstate.tasks.health.records.fitted import Fitted, run
 from cellstate.tasks.health.records.intervals import conformal_margins
@@ -97,7 +97,8 @@ def held_out(visits: Visits, known: np.ndarray, networks: int, seed: int) -> np.
     held = np.zeros((networks, len(visits.subjects)), dtype=bool)
     order = rng.permutation(usable)
     if len(usable) >= plans.FEWEST_TO_SPLIT:
-        held[:, order[: int(plans.HELD_OUT * len(order))]] = True
+        count = min(plans.MOST_HELD_OUT, int(plans.HELD_OUT * len(order)))
+        held[:, order[:count]] = True
         return held
     # Parts that are no smaller with fewer networks: more patients to learn from count for more.
     count = min(max(plans.FOLDS, networks), len(usable))
@@ -134,7 +135,7 @@ def _rivals(problem: Problem, learn: np.ndarray, settings: Settings) -> Rivals:
         problem.targets.kind,
         problem.encoded,
         learn,
-        problem.truth(learn),
+        problem.wanted[learn] if len(problem.wanted) else problem.wanted,
         problem.nodes,
         seed=settings.seed,
     )
@@ -166,13 +167,11 @@ def _require_both(problem: Problem, learn: np.ndarray, settings: Settings) -> No
 def _prior(problem: Problem, learn: np.ndarray) -> np.ndarray:
     if problem.targets.kind == "values":
         return np.zeros(1)
-    truth = problem.truth(learn) > 0
     if problem.targets.kind == "risk":
+        truth = problem.truth(learn)
         return logit(np.array([(truth.sum() + 0.5) / (len(truth) + 1.0)]))
-    had = problem.encoded.has(learn)[:, problem.nodes] > 0
-    seen = problem.encoded.seen(learn)[:, problem.nodes] > 0
-    cases = (~seen, seen & ~had, had)
-    return logit(np.stack([share_where(truth, case) for case in cases]))
+    shares = shares_of(problem.encoded, learn, problem.nodes)
+    return logit(np.stack([shares[name] for name in ("first", "back", "again")]))
 
 
 def _protocol(held: np.ndarray, usable: np.ndarray, visits: np.ndarray, problem: Problem) -> str:

@@ -27,11 +27,8 @@ CERTAIN = 12.0
 def bags(encoded: Encoded, visits: np.ndarray) -> Any:
     """Give each visit the codes so far, and its features: (n, N + F), sparse."""
     sparse = require("scipy.sparse", extra="train")
-    rows, columns = encoded.so_far()
-    shape = (len(encoded.features), encoded.nodes)
-    bag = sparse.csr_matrix((np.ones(len(rows)), (rows, columns)), shape=shape)
     features = sparse.csr_matrix(encoded.features[visits].astype(np.float64))
-    return sparse.hstack([bag[visits], features]).tocsr()
+    return sparse.hstack([encoded.table(so_far=True)[visits], features]).tocsr()
 
 
 def fit_many(x: Any, wanted: np.ndarray, strength: float) -> tuple[np.ndarray, np.ndarray]:

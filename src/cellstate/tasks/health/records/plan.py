@@ -13,7 +13,7 @@ CODE_DROPOUT, DROPOUT = 0.2, 0.3
 
 FEWEST_TO_SPLIT = 1000
 """Patients from which some are held out; of fewer, each network leaves out its own part."""
-HELD_OUT, FOLDS = 0.1, 5
+HELD_OUT, MOST_HELD_OUT, FOLDS = 0.1, 2000, 5
 QUANTILES = (0.1, 0.5, 0.9)
 """Of the next visit's values; conformal widening gives the interval its coverage."""
 
