@@ -159,3 +159,19 @@ def test_outcomes_are_aligned_by_subject_and_start():
         wrong = outcomes.with_columns(**{k: pl.Series(v) for k, v in change.items()})
         with pytest.raises(FrameError, match=message):
             align(visits, wrong, "died")
+
+
+def test_visits_before_birth_and_after_death_are_left_out():
+    frame = pl.DataFrame(
+        {
+            "subject_id": [1, 1, 1, 2],
+            "start": [0.0, 50.0, 99.0, 5.0],
+            "code": ["x", "x", "x", "x"],
+            "age": [1.0, -1.0, 1.0, 30.0],
+            "death": [60.0, None, None, None],
+        }
+    )
+    with pytest.warns(LeftOutWarning, match=r"1 before birth \(row 2\); 1 after death \(row 3\)"):
+        visits = read_visits(frame)
+    assert len(visits) == 2
+    assert np.array_equal(visits.death, [60.0, np.nan], equal_nan=True)

@@ -20,10 +20,10 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
     ----------
     frame : DataFrame of pandas, polars or pyarrow
         Columns ``subject_id``, ``start`` and ``code``; may have ``end`` (else a visit ends when it
-        starts), ``visit_id`` (else equal times of a subject are one visit), ``age`` in years, and
-        ``observed_until``, until when a further visit would have been seen (else the latest time
-        of the whole frame). Times are timestamps, or numbers of hours. An empty code is a visit
-        without codes.
+        starts), ``visit_id`` (else equal times of a subject are one visit), ``age`` in years,
+        ``death``, and ``observed_until``, until when a further visit would have been seen (else
+        the latest time of the whole frame). Times are timestamps, or numbers of hours. An empty
+        code is a visit without codes.
     where : str
         Who asks, for messages.
 
@@ -40,8 +40,8 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
     Warns
     -----
     LeftOutWarning
-        Rows were left out: without a subject or a time, ending before they start, repeated, or
-        with other times than the first row of their visit.
+        Rows were left out: without a subject or a time, ending before they start, before birth or
+        after death, repeated, or with other times than the first row of their visit.
 
     Examples
     --------
@@ -55,6 +55,10 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
     subject, subjects = read_ids(table.get_column("subject_id"), where=where)
     start, end = _times(table, where)
     code, codes = read_codes(table.get_column("code"), where=where)
+    age = np.full(len(table), np.nan)
+    if "age" in table.columns:
+        age = read_numbers(table.get_column("age"), where=where)
+    death = _deaths(table, subject, len(subjects), where)
     rows = np.arange(1, len(table) + 1)
     left, kept = LeftOut.nothing(), np.ones(len(table), dtype=bool)
     for reason, is_wrong in (
@@ -62,6 +66,8 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
         ("no start", ~np.isfinite(start)),
         ("no end", ~np.isfinite(end)),
         ("end before start", end < start),
+        ("before birth", age < 0),
+        ("after death", start > death[subject]),
     ):
         left += LeftOut.of(reason, rows[is_wrong & kept])
         kept &= ~is_wrong
@@ -77,9 +83,6 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
         raise FrameError(explain(where, "some row must hold a visit", str(left), "Check the table"))
     firsts = np.unique(first[kept])
     named = kept & (code >= 0)
-    age = np.full(len(table), np.nan)
-    if "age" in table.columns:
-        age = read_numbers(table.get_column("age"), where=where)
     names = np.empty(len(subjects), dtype=object)
     names[:] = subjects
     visits = assemble(
@@ -90,6 +93,7 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
         [codes[k] for k in code[named]],
         age=age[firsts],
         observed_until=_observed(table, names, subject, end, kept, where),
+        death={names[k]: float(death[k]) for k in np.flatnonzero(np.isfinite(death[:-1]))},
         left_out=left,
     )
     left.announce(where, stacklevel=2)
@@ -155,6 +159,16 @@ def _times(table: nw.DataFrame[Any], where: str) -> tuple[np.ndarray, np.ndarray
         must, given = "start and end must both be timestamps or both numbers", "one of each"
         raise FrameError(explain(where, must, given, "Convert one of the columns"))
     return start, end
+
+
+def _deaths(table: nw.DataFrame[Any], subject: np.ndarray, count: int, where: str) -> np.ndarray:
+    """Find the hour of each subject's death, NaN where none is told, also behind the last."""
+    death = np.full(count + 1, np.inf)  # a row without a subject looks up the last
+    if "death" in table.columns:
+        given, _ = read_hours(table.get_column("death"), where=where)
+        told = np.isfinite(given) & (subject >= 0)
+        np.minimum.at(death, subject[told], given[told])
+    return np.where(np.isfinite(death), death, np.nan)
 
 
 def _visits(
