@@ -38,16 +38,17 @@ def patients(count: int) -> Visits:
 if len(sys.argv) > 1:
     visits, settings = read_mimic(sys.argv[1], events=()).visits, None
 else:
-    # Few epochs, so that this runs in seconds; leave `train` out for real data.
-    visits, settings = patients(200), TrainConfig(epochs=15)
+    # Few epochs and one network, so that this runs in seconds; leave them out for real data.
+    visits, settings = patients(150), TrainConfig(epochs=8)
 train, test = visits.split(0.25)
 
-model = RecordsModel(random_state=0, train=settings).fit(train)
+short = {} if settings is None else {"networks": 1, "train": settings}
+model = RecordsModel(random_state=0, **short).fit(train)
 print(model.evaluate(test))
 for said in model.predict(test)[:3]:
     print([f"{code} {probability:.0%}" for code, probability in said[:4]])
 for told in model.attributions(test.take(range(3))):
     print(told)
 
-readmission = RecordsModel(target="readmission", random_state=0, train=settings).fit(train)
+readmission = RecordsModel(target="readmission", random_state=0, **short).fit(train)
 print("risk of another visit within 30 days:", readmission.predict_proba(test)[:5].round(2))

@@ -272,7 +272,7 @@ class RecordsModel(AbstractEstimator):
         ]
 
     def score(self, visits: Visits, labels: Any = None) -> float:
-        """Give what decides: recall@10 of codes, AUROC of an outcome, −error of numbers."""
+        """Give the score that decides, with its sign turned where less is better."""
         evaluation = self.evaluate(visits, labels)
         value = evaluation.metric(evaluation.decided_by)
         return value if evaluation.metrics[evaluation.decided_by].best == "max" else -value

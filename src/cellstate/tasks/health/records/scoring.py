@@ -32,6 +32,8 @@ OURS = {
 }
 ALL_METRICS = METRICS | RISKS | OURS
 DECIDED_BY = {"codes": RECALL, "risk": "AUROC", "values": SCALED_ERROR}
+FEW_CODES = 30
+"""Codes below which ten of them say little, and the loss decides."""
 
 
 def compare(
@@ -68,6 +70,8 @@ def compare(
         for name, scores in rows.items()
     }
     decided_by = DECIDED_BY[kind]
+    if kind == "codes" and truth.shape[1] < FEW_CODES:
+        decided_by = "label loss"
     evaluation = Evaluation(rows, decided_by, protocol, notes, metrics=ALL_METRICS)
     found = _interval_note(scorers, evaluation, patients)
     report = _by_code(by_code, truth, answers[NAME]) if kind == "codes" and by_code else {}
