@@ -167,7 +167,7 @@ def test_local_copies_have_the_catalogues_checksums(data_dir: Path) -> None:
         (file, found)
         for entry in CATALOGUE.values()
         for file in entry.files
-        if file.path.startswith("series/") and (found := file.find(data_dir))
+        if file.path.startswith(("series/", "health/")) and (found := file.find(data_dir))
     ]
     assert present
     assert [file.path for file, found in present if not file.is_intact(found)] == []

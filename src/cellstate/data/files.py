@@ -53,7 +53,7 @@ def read_frame(path: str | os.PathLike[str]) -> Any:
         raw = gzip.decompress(file.read_bytes()) if form == ".csv.gz" else file.read_bytes()
         if not raw.strip():
             raise _bad(file, "must hold rows", "an empty file", "Check how it was written")
-        return _recognise(polars, polars.read_csv(raw, infer_schema_length=None))
+        return recognise(polars, polars.read_csv(raw, infer_schema_length=None))
     except (OSError, EOFError, polars.exceptions.PolarsError) as damage:
         reason = str(damage).splitlines()[0].rstrip(".")
         must = f"must be a readable {form} file"
@@ -105,8 +105,8 @@ def _form(file: Path) -> str:
     raise _bad(file, must, repr(file.suffix), "Convert the file or rename it")
 
 
-def _recognise(polars: Any, table: Any) -> Any:
-    """Give each column that is still text the first type that all its values fit."""
+def recognise(polars: Any, table: Any) -> Any:
+    """Give each column of a polars frame that is still text the first type that all values fit."""
     columns = []
     for series in table.get_columns():
         if series.dtype == polars.String:

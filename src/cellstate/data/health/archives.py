@@ -55,6 +55,23 @@ def read_members(
     return sorted(found)
 
 
+def part_lines(content: bytes) -> tuple[bytes, bytes, int]:
+    r"""Part a table's text into its header, the lines below it, and their number.
+
+    Lines end in a line feed alone, and empty ones are dropped.
+
+    Examples
+    --------
+    >>> part_lines(b"a|b\r\n1|2\r\n\r\n3|4\r\n")
+    (b'a|b', b'1|2\n3|4', 2)
+    """
+    header, _, body = content.replace(b"\r\n", b"\n").partition(b"\n")
+    body = body.strip(b"\n")
+    if b"\n\n" in body:
+        body = b"\n".join(line for line in body.split(b"\n") if line)
+    return header.strip(), body, body.count(b"\n") + 1 if body else 0
+
+
 def _members(archive: Path, suffix: str) -> list[tuple[str, bytes]]:
     found = []
     with tarfile.open(archive, "r|*") as content:

@@ -11,7 +11,7 @@ from typing import Any
 
 import numpy as np
 
-from cellstate.data.health.archives import read_members
+from cellstate.data.health.archives import part_lines, read_members
 from cellstate.data.health.events import Events
 from cellstate.data.health.left_out import LeftOut
 from cellstate.data.health.table import STATIC, places_in
@@ -185,25 +185,30 @@ def read_outcomes(path: str | os.PathLike[str]) -> Outcomes:
 def _parse(members: list[tuple[str, bytes]], where: str) -> tuple[Any, np.ndarray]:
     """Parse all records at once; give their rows, and which record each belongs to."""
     polars = require("polars", extra="health")
+    if not members:
+        must = "there must be records"
+        raise FrameError(explain(where, must, "outcomes alone", "Check the path"))
     bodies = []
     for number, (_, content) in enumerate(members, start=1):
-        header, _, body = content.replace(b"\r\n", b"\n").partition(b"\n")
-        if header.strip() != _HEADER:
+        header, body, count = part_lines(content)
+        if header != _HEADER:
             must = f"a record must begin with {_HEADER.decode()}"
             given = f"another first line in file {number:,} of {len(members):,} by name"
             raise FrameError(explain(where, must, given, "Take other files out of the folder"))
-        lines = [line for line in body.split(b"\n") if line.strip()]
-        bodies.append((b"\n".join(lines), len(lines)))
+        if body.count(b",") != 2 * count:
+            must, do = "each row must have three cells", "Write decimals with a point"
+            given = f"others in file {number:,} of {len(members):,} by name"
+            raise FrameError(explain(where, must, given, do))
+        bodies.append((body, count))
     joined = b"\n".join(body for body, count in bodies if count)
     record = np.repeat(np.arange(len(bodies)), [count for _, count in bodies])
-    text = {name: polars.String for name in ("time", "parameter", "value")}
+    text = dict.fromkeys(("time", "parameter", "value"), polars.String)
     try:
         table = polars.read_csv(
             io.BytesIO(joined) if joined else io.BytesIO(b",,"),
             has_header=False,
             schema=text,
             quote_char=None,
-            truncate_ragged_lines=True,
         )
     except polars.exceptions.PolarsError:
         must, do = "records must be text of three columns", "Get the files again"

@@ -39,12 +39,18 @@ def sort_and_screen(
     left_out : LeftOut
     """
     order = np.lexsort((code, hours, subject))
-    columns = [column[order] for column in (subject, hours, code, value)]
+    subject, hours, code, value = subject[order], hours[order], code[order], value[order]
     kept, left_out = screen(
-        *columns, rows[order], codes=codes, is_absolute=is_absolute, ranges=ranges
+        subject,
+        hours,
+        code,
+        value,
+        rows[order],
+        codes=codes,
+        is_absolute=is_absolute,
+        ranges=ranges,
     )
-    subject, hours, code, value = (column[kept] for column in columns)
-    return subject, hours, code, value, left_out
+    return subject[kept], hours[kept], code[kept], value[kept], left_out
 
 
 def screen(

@@ -63,7 +63,7 @@ def read_ids(series: nw.Series[Any], *, where: str) -> tuple[np.ndarray, list[An
         numbers = np.asarray(series.to_numpy(), dtype=np.float64)
         is_gap = np.isnan(numbers)
         with np.errstate(invalid="ignore"):
-            is_bad = ~is_gap & (numbers != np.floor(numbers))
+            is_bad = ~is_gap & ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
         if is_bad.any():
             raise _wrong(series, "whole numbers or text", "a fraction", is_bad, where)
         return _numbered(np.where(is_gap, 0, numbers).astype(np.int64), is_gap)
@@ -72,7 +72,8 @@ def read_ids(series: nw.Series[Any], *, where: str) -> tuple[np.ndarray, list[An
         if any(isinstance(value, int) for value in values):
             whole = [v is None or (isinstance(v, int) and not isinstance(v, bool)) for v in values]
             if not all(whole):
-                raise _wrong(series, "one kind of identifier", "another kind", ~np.array(whole), where)
+                must, is_bad = "one kind of identifier", ~np.array(whole)
+                raise _wrong(series, must, "another kind", is_bad, where)
             is_gap = np.array([value is None for value in values])
             return _numbered(np.array([v or 0 for v in values], dtype=np.int64), is_gap)
         return _named(series, values, where)
@@ -188,9 +189,7 @@ def _numbered(numbers: np.ndarray, is_gap: np.ndarray) -> tuple[np.ndarray, list
     return places, ids.tolist()
 
 
-def _named(
-    series: nw.Series[Any], values: list[Any], where: str
-) -> tuple[np.ndarray, list[str]]:
+def _named(series: nw.Series[Any], values: list[Any], where: str) -> tuple[np.ndarray, list[str]]:
     places, names = places_in(values)
     for name in names:
         if not isinstance(name, str):
@@ -257,5 +256,6 @@ def _wrong(
 ) -> FrameError:
     if is_bad is not None and is_bad.any():
         given = f"{given} in row {int(np.argmax(is_bad)) + 1:,}"
-    must, do = f"the column {series.name!r} must hold {must}", "Convert the column (rows count from 1)"
+    must = f"the column {series.name!r} must hold {must}"
+    do = "Convert the column (rows count from 1)"
     return FrameError(explain(where, must, given, do))
