@@ -16,7 +16,10 @@ from cellstate.tasks.sections import (
     Histogram,
     Lines,
     Matrix,
+    Mover,
     Passage,
+    RiskPanel,
+    Risks,
     Story,
     Table,
     Text,
@@ -118,6 +121,7 @@ def climate() -> Story:
                     ),
                 ),
             ),
+            storms(rng),
             Facts(
                 "Data and how to reproduce",
                 (
@@ -174,6 +178,30 @@ def gates(rng: np.random.Generator, steps: int, units: int) -> Gates:
     )
 
 
+def storms(rng: np.random.Generator) -> Risks:
+    """Show the risk of a storm at two made-up stations, with alarms on one of them."""
+    hours = np.arange(72.0)
+    calm = 0.06 + 0.02 * np.sin(hours / 6) + 0.005 * rng.standard_normal(72)
+    rising = calm + 0.5 / (1 + np.exp((52 - hours) / 4))
+    movers = (
+        Mover(44.0, "pressure falls", 0.18),
+        Mover(49.0, "wind turns", 0.11),
+        Mover(30.0, "sea cools", -0.04),
+    )
+    return Risks(
+        "Risk hour by hour",
+        (
+            RiskPanel(
+                "station 1", hours, rising, np.array([51.0, 57.0, 63.0]), 66.0, movers, "hit"
+            ),
+            RiskPanel("station 2", hours, calm, np.zeros(0), None, (), "spared"),
+        ),
+        threshold=0.25,
+        event="storm",
+        note="Made up.",
+    )
+
+
 def hostile(name: str = HOSTILE) -> Story:
     """Put a name that breaks out of HTML, scripts and terminals in every place for a text."""
     two, times = np.array([1.0, 2.0]), np.array([3, 4])
@@ -196,6 +224,15 @@ def hostile(name: str = HOSTILE) -> Story:
             Matrix(name, (name,), (name,), np.ones((1, 1)), name, name, name),
             Tokens(name, (Passage(name, (name,), np.ones(1)),), name),
             Tokens(name, (Passage(name, (name,), np.ones(1), (name,)),), name),
+            Risks(
+                name,
+                (RiskPanel(name, two, two, two, 1.5, (Mover(1.0, name, 0.5),), name),),
+                1.5,
+                name,
+                name,
+                name,
+                name,
+            ),
         ),
     )
 
@@ -209,6 +246,9 @@ def with_values(values: np.ndarray) -> Story:
         "series", times, values, times + count, values, {80.0: (values, values)}, values
     )
     cells = np.repeat(values[:, None], 2, axis=1)
+    movers = tuple(Mover(1.0, "value", value) for value in values.tolist())
+    event = values.tolist()[-1] if count else None
+    risk = RiskPanel("stay 1", times, values, times[::2], event, movers)
     return Story(
         "Values",
         "",
@@ -222,6 +262,7 @@ def with_values(values: np.ndarray) -> Story:
             Gates("Gates", tuple(map(str, times)), dict.fromkeys("ifgoc", cells), values),
             Matrix("Matrix", tuple(map(str, times)), ("a", "b"), cells, "row", "column"),
             Tokens("Tokens", (Passage("", tuple(map(str, times)), values),)),
+            Risks("Risks", (risk,), 0.5),
         ),
     )
 

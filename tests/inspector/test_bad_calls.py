@@ -57,6 +57,10 @@ BAD_SECTIONS = {
         sections.Tokens("T", (sections.Passage("", ("a", "b"), np.ones(2), ("x",)),)),
         "labels and pieces must be as many; got 1 and 2",
     ),
+    "risks": (
+        sections.Risks("R", (sections.RiskPanel("stay 1", THREE, TWO, TWO),)),
+        "panel 'stay 1': risk and times must be as many; got 2 and 3",
+    ),
     "matrix": (
         sections.Matrix("M", ("a",), ("b",), np.ones((2, 2)), "r", "c"),
         r"values must have shape \(1, 1\); got \(2, 2\)",

@@ -251,7 +251,7 @@ def test_contents_follow_the_reader(visit):
 
 def test_page_is_whole_without_its_script(visit):
     page = visit(stories.climate(), java_script_enabled=False)
-    assert page.locator(".panel svg .point").count() == 3
+    assert page.locator(".kind-forecasts .panel svg .point").count() == 3
     assert page.locator(".x span:visible").count() > 20
     assert page.locator("summary").first.is_visible()
 

@@ -5,6 +5,7 @@ import numpy as np
 import pytest
 
 from cellstate.inspector import write_page
+from cellstate.inspector.judgement import risk_axis
 from cellstate.inspector.page import render
 from cellstate.tasks import sections
 from tests.inspector import stories
@@ -295,3 +296,53 @@ def test_a_past_hardly_longer_than_its_drawing_is_drawn_whole():
         for count in (24 + 60, 24 + 90, 24 + 120)
     }
     assert ["The whole past" in page for page in pages.values()] == [False, False, True]
+
+
+def risk_story(*panels: sections.RiskPanel, threshold: float | None = 0.3) -> sections.Story:
+    shown = sections.Risks("Risks", panels, threshold=threshold, event="sepsis")
+    return sections.Story("S", "", (shown,))
+
+
+def test_a_risk_shows_its_alarms_its_event_and_what_moved_it():
+    movers = (sections.Mover(4.0, "lactate", 0.2), sections.Mover(2.0, "fluids", -0.05))
+    panel = sections.RiskPanel(
+        "stay 1", np.arange(6.0), np.linspace(0.1, 0.6, 6), np.array([2.0, 5.0]), 5.5, movers
+    )
+    page = render(risk_story(panel))
+    assert page.count('class="dot alarm"') == 2
+    assert ">sepsis</span>" in page
+    assert "alarm from 0.3" in page
+    assert "2 alarms, the first at 2; sepsis at 5.5" in page
+    text = Outline(page).text
+    assert text.index("fluids") < text.index("lactate")  # in the order of time
+    assert "+0.2" in text
+    assert "−0.05" in text
+
+
+def test_a_quiet_stay_shows_neither_alarm_nor_event():
+    panel = sections.RiskPanel("stay 1", np.arange(3.0), np.array([0.1, np.nan, 0.2]), np.zeros(0))
+    page = render(risk_story(panel, threshold=None))
+    assert "dot alarm" not in page.split("</style>")[1]
+    assert "no alarm." in page
+    assert 'class="event"' not in page
+    assert "movers" not in page.split("</style>")[1]
+
+
+def test_risks_stand_on_nought_and_share_one_scale():
+    def panel(risk):
+        return sections.RiskPanel("stay", np.arange(2.0), np.array(risk), np.zeros(0))
+
+    low, high = panel([0.1, 0.2]), panel([0.2, 0.8])
+    axis = risk_axis(sections.Risks("R", (low, high), 0.5))
+    assert axis.low == 0
+    assert axis.high > 0.8
+    assert risk_axis(sections.Risks("R", (panel([-1.0, 1.0]),))).low < -1
+    assert risk_axis(sections.Risks("R", (panel([0.0, 0.0]),))).low == 0
+
+
+def test_only_the_first_of_many_subjects_are_drawn():
+    panels = [
+        sections.RiskPanel(f"stay {k}", np.arange(3.0), np.ones(3) / 2, np.zeros(0))
+        for k in range(15)
+    ]
+    assert "3 more are not drawn." in render(risk_story(*panels))

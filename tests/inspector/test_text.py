@@ -79,3 +79,21 @@ def test_bars_and_sparklines_of_nothing_are_blank():
 def test_print_story_writes_to_standard_output(capsys):
     print_story(sections.Story("Title", "Summary.", ()))
     assert capsys.readouterr().out.split() == ["Title", "Summary."]
+
+
+def test_risks_are_told_with_their_alarms_and_what_moved_them():
+    movers = (sections.Mover(4.0, "lactate", 0.2), sections.Mover(2.0, "fluids", -0.05))
+    many = np.arange(20.0)
+    panels = (
+        sections.RiskPanel("stay 1", many, many / 20, np.array([5.0, 9.0]), 12.0, movers, "found"),
+        sections.RiskPanel("stay 2", many, many / 20, many),
+        *(sections.RiskPanel(f"stay {k}", many, many / 20, np.zeros(0)) for k in range(3, 9)),
+    )
+    shown = sections.Risks("Risks", panels, 0.2, "sepsis", "hours since admission")
+    text = printed(sections.Story("S", "", (shown,)))
+    assert "stay 1 found" in text
+    assert "hours since admission; alarms: 5 (0.250), 9 (0.450)" in text
+    assert "11 (0.550) …" in text
+    assert "no alarm" in text
+    assert "+0.2" in text
+    assert "2 more are not drawn." in text

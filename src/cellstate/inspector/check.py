@@ -70,6 +70,9 @@ def _check_section(where: str, section: sections.Section) -> None:
                 _same(place, "values", passage.values, "pieces", passage.pieces)
                 if passage.labels:
                     _same(place, "labels", passage.labels, "pieces", passage.pieces)
+        case sections.Risks():
+            for panel in section.panels:
+                _same(f"{place}, panel {panel.name!r}", "risk", panel.risk, "times", panel.times)
         case _:
             pass
 

@@ -13,7 +13,7 @@ import numpy as np
 
 from cellstate.inspector.plot import formats, thin
 from cellstate.inspector.plot.axis import Axis, number_axis, time_axis
-from cellstate.tasks.sections import ForecastPanel, Tokens
+from cellstate.tasks.sections import ForecastPanel, Mover, RiskPanel, Risks, Tokens
 
 PAST_PER_HORIZON = 2.5  # a longer past leaves too little room for the forecast
 SHORTEST_PAST = 24
@@ -220,3 +220,37 @@ def naming(value: float) -> str:
     ('right', 'wrong', 'missed')
     """
     return "right" if value > 0 else "wrong" if value < 0 else "missed"
+
+
+def risk_axis(section: Risks) -> Axis:
+    """Give the axis that all panels share; it stands on 0 where no risk is below."""
+    given = [] if section.threshold is None else [section.threshold]
+    curves = [np.asarray(panel.risk, np.float64) for panel in section.panels]
+    scale = number_axis(np.zeros(1), np.array(given), *curves, margin=0.06)
+    is_below = any((curve < 0).any() for curve in [*curves, np.array(given)])
+    return scale if is_below else Axis(0.0, scale.high)
+
+
+def alarm_risks(panel: RiskPanel) -> np.ndarray:
+    """Give the risk at each alarm of a panel, NaN where none is known: (A,).
+
+    Examples
+    --------
+    >>> alarm_risks(RiskPanel("stay 1", np.arange(3.0), np.array([0.1, 0.4, 0.2]), np.ones(1)))
+    array([0.4])
+    """
+    times, risk = np.asarray(panel.times, np.float64), np.asarray(panel.risk, np.float64)
+    alarms = np.asarray(panel.alarms, np.float64)
+    known = np.isfinite(times) & np.isfinite(risk)
+    if not known.any():
+        return np.full(len(alarms), np.nan)
+    order = np.argsort(times[known], kind="stable")
+    place = np.searchsorted(times[known][order], alarms, side="right") - 1
+    return np.where(place >= 0, risk[known][order][np.maximum(place, 0)], np.nan)
+
+
+def strongest_movers(panel: RiskPanel, most: int = 6) -> list[Mover]:
+    """Pick what moved a risk most, in the order of time."""
+    there = [mover for mover in panel.movers if math.isfinite(mover.effect) and mover.effect]
+    strongest = sorted(there, key=lambda mover: -abs(mover.effect))[:most]
+    return sorted(strongest, key=lambda mover: mover.time)

@@ -152,8 +152,56 @@ class Tokens:
     note: str = ""
 
 
+@dataclass(frozen=True)
+class Mover:
+    """What moved a risk: when, what it was, and by how much, above 0 where it raised it."""
+
+    time: float
+    name: str
+    effect: float
+
+
+@dataclass(frozen=True)
+class RiskPanel:
+    """One subject: a risk over time, the alarms on it, the event where there was one.
+
+    A page may be sent on: `name` is a number such as "stay 1", never an id.
+    """
+
+    name: str
+    times: np.ndarray  # (T,), rising
+    risk: np.ndarray  # (T,), NaN where there is none
+    alarms: np.ndarray  # (A,) times at which one sounded
+    event: float | None = None  # its time
+    movers: tuple[Mover, ...] = ()
+    caption: str = ""
+
+
+@dataclass(frozen=True)
+class Risks:
+    """Risks of single subjects side by side, on one scale."""
+
+    title: str
+    panels: tuple[RiskPanel, ...]
+    threshold: float | None = None  # from which an alarm sounds
+    event: str = "event"  # what it is called
+    x_label: str = "hours"
+    y_label: str = "risk"
+    note: str = ""
+
+
 Section = (
-    Text | Facts | Table | Lines | Forecasts | Histogram | Calibration | Gates | Matrix | Tokens
+    Text
+    | Facts
+    | Table
+    | Lines
+    | Forecasts
+    | Histogram
+    | Calibration
+    | Gates
+    | Matrix
+    | Tokens
+    | Risks
 )
 
 

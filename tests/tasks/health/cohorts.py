@@ -26,3 +26,16 @@ def stays(count: int = 40, seed: int = 0) -> tuple[np.ndarray, ...]:
     near = np.repeat(events, lengths) - hours
     risks = rng.random(offsets[-1]) * np.where(near < 12, 1.0, 0.7)
     return offsets, hours, risks.round(2), events
+
+
+def lifetimes(
+    count: int = 200, seed: int = 0, *, is_censored: bool = True
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give times, whether each is an event's, and the log hazards that they were drawn with."""
+    rng = np.random.default_rng(seed)
+    risks = rng.normal(0.0, 1.0, count)
+    times = rng.exponential(np.exp(-risks)) + 1e-6
+    leaves = rng.exponential(2.0, count) + 1e-6
+    if not is_censored:
+        return times, np.ones(count, dtype=bool), risks
+    return np.minimum(times, leaves), times <= leaves, risks

@@ -20,6 +20,7 @@ from cellstate.inspector.page import (
     gates,
     lines,
     matrix,
+    risks,
     table,
     tokens,
     words,
@@ -181,6 +182,8 @@ def _content(part: sections.Section, ident: str, detail: Detail) -> Markup:
             return matrix.matrix(part, detail)
         case sections.Tokens():
             return tokens.tokens(part, detail)
+        case sections.Risks():
+            return risks.risks(part, ident, detail)
 
 
 def _footer() -> Markup:

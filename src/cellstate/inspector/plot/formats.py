@@ -47,6 +47,17 @@ def fixed(value: float, decimals: int) -> str:
     return _signed(text, value < 0 and any(figure in text for figure in "123456789"))
 
 
+def signed(value: float, digits: int = 2) -> str:
+    """One number with its sign, as of what is added.
+
+    Examples
+    --------
+    >>> signed(0.25), signed(-0.25)
+    ('+0.25', '−0.25')
+    """
+    return f"{'+' if value > 0 else ''}{number(value, digits)}"
+
+
 def column(values: Sequence[Any], digits: int = 4) -> list[str]:
     """A column of cells that align: numbers share their decimals, other things are shown as text.
 

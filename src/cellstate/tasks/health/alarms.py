@@ -3,6 +3,7 @@
 from __future__ import annotations
 
 from dataclasses import dataclass
+from functools import cached_property
 from typing import Any
 
 import numpy as np
@@ -114,12 +115,12 @@ class Watch:
         days = np.bincount(owner, lasts * is_watched, count) / DAY
         return cls(offset, hour, event, days)
 
-    @property
+    @cached_property
     def owner(self) -> np.ndarray:
         """The stay of each step: (N,)."""
         return np.repeat(np.arange(len(self.events)), np.diff(self.offsets))
 
-    @property
+    @cached_property
     def is_watched(self) -> np.ndarray:
         """Whether each step is not after the event of its stay: (N,) bool."""
         return ~(self.hours > self.events[self.owner])

@@ -159,6 +159,8 @@ def _trees(*, is_classifier: bool, seed: int) -> tuple[str, Rival]:
                 subsample_freq=1,
                 colsample_bytree=0.5,
                 random_state=seed,
+                deterministic=True,
+                force_col_wise=True,
                 verbose=-1,
             )
         else:
@@ -178,8 +180,10 @@ def _trees(*, is_classifier: bool, seed: int) -> tuple[str, Rival]:
                 early_stopping=False,
                 random_state=seed,
             )
+        # A column that is never known teaches nothing, and is more than some binning can take.
+        known = np.where(np.isnan(x).all(0), 0.0, x)
         with _quiet():
-            return model.fit(x, y)
+            return model.fit(known, y)
 
     return LIGHTGBM if has_lightgbm else TREES, fit
 

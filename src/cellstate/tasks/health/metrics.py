@@ -89,15 +89,16 @@ class RiskScorer:
         total = here.sum()
         if total <= 0:
             return dict.fromkeys(METRICS, float("nan"))
+        found = self.ranking.found(weights)
         off = np.abs(np.bincount(self.bins, here * self.gaps, CALIBRATION_BINS)).sum()
         return {
-            "AUROC": self.ranking.auroc(weights),
-            "AUPRC": self.ranking.auprc(weights),
+            "AUROC": found.auroc(),
+            "AUPRC": found.auprc(),
             "prevalence": float(here @ self.truth / total),
             "Brier": float(here @ self.squares / total),
             "log loss": float(here @ self.losses / total),
             "ECE": float(off / total),
-            SENSITIVITY: self.ranking.sensitivity(weights, specificity=SPECIFICITY),
+            SENSITIVITY: found.sensitivity(specificity=SPECIFICITY),
         }
 
 
@@ -137,7 +138,8 @@ def sensitivity_at_rate(truth: Any, risks: Any, rate: float) -> float:
     0.5
     """
     _check_share("sensitivity_at_rate", "rate", rate)
-    return Ranking.of(*read_risks("sensitivity_at_rate", truth, risks)).sensitivity(rate=rate)
+    event, risk = read_risks("sensitivity_at_rate", truth, risks)
+    return Ranking.of(event, risk).found().sensitivity(rate=rate)
 
 
 def sensitivity_at_specificity(truth: Any, risks: Any, specificity: float) -> float:
@@ -155,7 +157,7 @@ def sensitivity_at_specificity(truth: Any, risks: Any, specificity: float) -> fl
     """
     _check_share("sensitivity_at_specificity", "specificity", specificity)
     event, risk = read_risks("sensitivity_at_specificity", truth, risks)
-    return Ranking.of(event, risk).sensitivity(specificity=specificity)
+    return Ranking.of(event, risk).found().sensitivity(specificity=specificity)
 
 
 def observed_to_expected(truth: Any, risks: Any) -> float:

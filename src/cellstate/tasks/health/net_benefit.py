@@ -12,6 +12,7 @@ from cellstate.errors import InputError, explain
 from cellstate.tasks.health.metrics import read_risks
 
 THRESHOLDS = np.arange(0.01, 0.61, 0.01)
+ROUNDING = 1e-12
 
 
 @dataclass(frozen=True)
@@ -34,7 +35,7 @@ class DecisionCurves:
 
     def useful(self, system: str) -> np.ndarray:
         """Say at which thresholds a system is better than acting on all and on none: (M,)."""
-        return self.systems[system] > np.maximum(self.treat_all, 0.0)
+        return self.systems[system] > np.maximum(self.treat_all, 0.0) + ROUNDING
 
 
 def decision_curves(

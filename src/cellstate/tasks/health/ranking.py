@@ -14,9 +14,6 @@ SLACK = 1e-9
 class Ranking:
     """Rows from the highest risk down.
 
-    Weights say how often each row is there, as a resample of patients has them; without weights,
-    each is there once. What is not defined, for want of rows with or without the event, is NaN.
-
     Attributes
     ----------
     order : np.ndarray
@@ -39,56 +36,76 @@ class Ranking:
         ends = np.flatnonzero(np.append(ranked[1:] != ranked[:-1], True)) if len(order) else order
         return cls(order, ends, truth[order].astype(np.float64))
 
-    def found(self, weights: np.ndarray | None = None) -> tuple[np.ndarray, np.ndarray]:
-        """Count rows with and without the event down to each run of equal risks: (R,) both."""
-        here = np.ones(len(self.order)) if weights is None else weights[self.order]
-        with_event = here * self.events
-        return np.cumsum(with_event)[self.ends], np.cumsum(here - with_event)[self.ends]
+    def found(self, weights: np.ndarray | None = None) -> Found:
+        """Count what is found from the highest risk down.
 
-    def auroc(self, weights: np.ndarray | None = None) -> float:
+        Parameters
+        ----------
+        weights : np.ndarray, optional
+            (n,) how often each row is there, as a resample of patients has it; once by default.
+        """
+        here = np.ones(len(self.order)) if weights is None else weights[self.order]
+        rows, hits = np.cumsum(here), np.cumsum(here * self.events)
+        if len(self.ends) < len(rows):
+            rows, hits = rows[self.ends], hits[self.ends]
+        return Found(hits, rows - hits)
+
+
+@dataclass(frozen=True)
+class Found:
+    """Rows with and without the event down to each risk that there is, the highest first.
+
+    What is not defined, for want of rows with or without the event, is NaN.
+
+    Attributes
+    ----------
+    hits, others : np.ndarray
+        (R,) with the event and without, none of them ever falling.
+    """
+
+    hits: np.ndarray
+    others: np.ndarray
+
+    @property
+    def has_both(self) -> bool:
+        """Whether there are rows with the event and rows without."""
+        return len(self.hits) > 0 and bool(self.hits[-1] > 0 and self.others[-1] > 0)
+
+    def auroc(self) -> float:
         """Give the share of pairs whose row with the event has the higher risk; ties count half.
 
         Examples
         --------
         >>> truth, risks = np.array([True, False, False]), np.array([0.5, 0.5, 0.1])
-        >>> Ranking.of(truth, risks).auroc()
+        >>> Ranking.of(truth, risks).found().auroc()
         0.75
         """
-        hits, others = self.found(weights)
-        if not _both(hits, others):
+        if not self.has_both:
             return float("nan")
-        before = np.concatenate([[0.0], hits[:-1]])
-        area = np.diff(others, prepend=0.0) @ (hits + before) / 2.0
-        return float(area / (hits[-1] * others[-1]))
+        area = self.others[0] * self.hits[0]
+        area += np.diff(self.others) @ (self.hits[1:] + self.hits[:-1])
+        return float(area / (2.0 * self.hits[-1] * self.others[-1]))
 
-    def auprc(self, weights: np.ndarray | None = None) -> float:
+    def auprc(self) -> float:
         """Give the average precision: precision at each risk, weighed by the events found there.
 
         Examples
         --------
         >>> truth, risks = np.array([False, True, False]), np.array([0.9, 0.5, 0.1])
-        >>> Ranking.of(truth, risks).auprc()
+        >>> Ranking.of(truth, risks).found().auprc()
         0.5
         """
-        hits, others = self.found(weights)
-        if not len(hits) or hits[-1] <= 0:
+        if not len(self.hits) or self.hits[-1] <= 0:
             return float("nan")
-        precision = hits / np.maximum(hits + others, SLACK)
-        return float(np.diff(hits, prepend=0.0) @ precision / hits[-1])
+        precision = self.hits / np.maximum(self.hits + self.others, SLACK)
+        area = self.hits[0] * precision[0] + np.diff(self.hits) @ precision[1:]
+        return float(area / self.hits[-1])
 
-    def sensitivity(
-        self,
-        weights: np.ndarray | None = None,
-        *,
-        specificity: float | None = None,
-        rate: float | None = None,
-    ) -> float:
+    def sensitivity(self, *, specificity: float | None = None, rate: float | None = None) -> float:
         """Give the share of events found where false alarms, or all alarms, are held to a share.
 
         Parameters
         ----------
-        weights : np.ndarray, optional
-            (n,)
         specificity : float, optional
             Share of the rows without the event that must stay without an alarm.
         rate : float, optional
@@ -97,21 +114,17 @@ class Ranking:
         Examples
         --------
         >>> truth, risks = np.array([True, False, True, False]), np.array([0.9, 0.5, 0.4, 0.1])
-        >>> ranking = Ranking.of(truth, risks)
-        >>> ranking.sensitivity(specificity=0.5), ranking.sensitivity(rate=0.25)
+        >>> found = Ranking.of(truth, risks).found()
+        >>> found.sensitivity(specificity=0.5), found.sensitivity(rate=0.25)
         (1.0, 0.5)
         """
-        hits, others = self.found(weights)
-        if not _both(hits, others):
+        if not self.has_both:
             return float("nan")
-        allowed = np.ones(len(hits), dtype=bool)
+        last = len(self.hits)
         if specificity is not None:
-            allowed &= others <= (1.0 - specificity) * others[-1] + SLACK
+            most = (1.0 - specificity) * self.others[-1] + SLACK
+            last = min(last, int(np.searchsorted(self.others, most, side="right")))
         if rate is not None:
-            allowed &= hits + others <= rate * (hits[-1] + others[-1]) + SLACK
-        return float(hits[allowed].max(initial=0.0) / hits[-1])
-
-
-def _both(hits: np.ndarray, others: np.ndarray) -> bool:
-    """Whether there are rows with the event and rows without."""
-    return len(hits) > 0 and hits[-1] > 0 and others[-1] > 0
+            most = rate * (self.hits[-1] + self.others[-1]) + SLACK
+            last = min(last, int(np.searchsorted(self.hits + self.others, most, side="right")))
+        return float(self.hits[last - 1] / self.hits[-1]) if last else 0.0

@@ -6,6 +6,7 @@ import math
 import re
 from collections.abc import Mapping
 from dataclasses import dataclass
+from itertools import pairwise
 from typing import Any
 
 import numpy as np
@@ -47,9 +48,7 @@ class Subgroup:
     @property
     def is_small(self) -> bool:
         """Whether there are too few rows, or too few with or without the event, to judge."""
-        return (
-            self.rows < LEAST_ROWS or min(self.events, self.rows - self.events) < LEAST_EVENTS
-        )
+        return self.rows < LEAST_ROWS or min(self.events, self.rows - self.events) < LEAST_EVENTS
 
     @property
     def shown_rows(self) -> str:
@@ -115,7 +114,7 @@ def age_bands(ages: Any, bands: tuple[float, ...] = BANDS) -> np.ndarray:
     years = np.asarray(ages, dtype=np.float64)
     names = [
         f"under {bands[0]:g}",
-        *(f"{a:g} to {b - 1:g}" for a, b in zip(bands, bands[1:], strict=False)),
+        *(f"{a:g} to {b - 1:g}" for a, b in pairwise(bands)),
         f"{bands[-1]:g} and over",
     ]
     places = np.searchsorted(bands, years, side="right")
@@ -129,9 +128,7 @@ def _labels(kind: str, given: Any, count: int) -> list[str]:
     if values.shape != (count,):
         must = f"the group {kind!r} must name the group of each row"
         do = "Give one name for each row"
-        raise ShapeError(
-            explain("by_subgroup", must, f"shape {values.shape} for {count} rows", do)
-        )
+        raise ShapeError(explain("by_subgroup", must, f"shape {values.shape} for {count} rows", do))
     label = [_named(value) for value in values.tolist()]
     if len(set(label)) > MOST_GROUPS:
         must = f"the group {kind!r} must have at most {MOST_GROUPS} names"

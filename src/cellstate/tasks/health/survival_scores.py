@@ -115,7 +115,9 @@ def censoring_of(times: Any, events: Any) -> KaplanMeier:
     moments, place = np.unique(time[~event], return_inverse=True)
     left = np.bincount(place, minlength=len(moments))
     there = len(time) - np.searchsorted(np.sort(time), moments, side="left")
-    there = there - (np.sort(time[event])[:, None] == moments).sum(0)
+    of_events = np.sort(time[event])
+    there -= np.searchsorted(of_events, moments, side="right")
+    there += np.searchsorted(of_events, moments, side="left")
     return KaplanMeier(moments, np.cumprod(1.0 - left / np.maximum(there, 1)))
 
 
@@ -188,8 +190,8 @@ def times_to_score(times: Any, events: Any, count: int = GRID) -> np.ndarray:
 
     Examples
     --------
-    >>> times_to_score(np.arange(1, 101), np.ones(100), 3).round(1).tolist()
-    [1.0, 45.5, 90.1]
+    >>> times_to_score(np.arange(1, 102), np.ones(101), 3).tolist()
+    [1.0, 46.0, 91.0]
     """
     time, event = read_times("times_to_score", times, events)
     start = time[event].min() if event.any() else time.min()
