@@ -155,7 +155,7 @@ def _joined(parts: Sequence[dict[str, np.ndarray]]) -> dict[str, np.ndarray]:
 def _area(truth: np.ndarray, said: np.ndarray) -> float:
     from cellstate.tasks.health.ranking import Ranking
 
-    return Ranking.of(truth.ravel() > 0, said.ravel()).auroc()
+    return Ranking.of(truth.ravel() > 0, said.ravel()).found().auroc()
 
 
 def _named(system: str) -> str:

@@ -27,7 +27,7 @@ def test_codes_are_foretold_told_and_scored(cellstate, visits, tmp_path):
     assert {row["subject_id"] for row in rows} == set(range(700, 712))
     assert all(0 < row["probability"] < 1 for row in rows)
     scores = cellstate("evaluate", model, visits)
-    assert "most frequent codes" in scores.out
+    assert "recall@10: share of a next visit" in scores.out
     assert cellstate("evaluate", model).code == 0  # patients that fit left out
 
 

@@ -140,7 +140,7 @@ class RowScorer:
             found[name] = float(weights[there] @ values[there] / total) if total else float("nan")
         if self._pooled is not None:
             codes = len(self._pooled.order) // max(1, len(weights))
-            found[AREA] = self._pooled.auroc(np.repeat(weights, codes))
+            found[AREA] = self._pooled.found(np.repeat(weights, codes)).auroc()
             found["label loss"] = found.pop("label loss")  # in the order of the table
         return found
 
@@ -204,7 +204,7 @@ def _by_code(
         names[k]: {
             "visits": float(counts[k]),
             "mean probability": float(said[:, k].mean()),
-            "AUROC": Ranking.of(truth[:, k] > 0, said[:, k]).auroc(),
+            "AUROC": Ranking.of(truth[:, k] > 0, said[:, k]).found().auroc(),
         }
         for k in order
         if FEWEST_ROWS <= counts[k] < len(truth)
