@@ -181,14 +181,20 @@ def test_codes_of_one_patient_never_enter_the_model(tmp_path):
             f"SECRET-{k}": [(0, 9, ["DX10:I10", f"RX:only for {k}"]), (99, 120, ["DX10:I10"])]
             for k in range(12)
         },
-        values=[[7919.5 + k, 1.0] for k in range(24)],
-        variables=("lab", "noise"),
+        values=[[7919.5 if k == 0 else np.nan, 100.0 + k] for k in range(24)],
+        variables=("rare", "lab"),
     )
     model = brief().fit(rare)
+    labs = brief(target="labs").fit(rare)
+    labs.save(tmp_path / "labs")
+    with pytest.warns(UnknownCodesWarning):
+        said = labs.predict(rare)
+    assert np.isnan(said[:, 0]).all()  # what one patient alone had is not foretold
+    assert np.isfinite(said[:, 1]).all()
     assert model.codes_.tolist() == ["DX10:I10"]
     assert "RX" in model.fitted_.vocabulary.nodes
     model.save(tmp_path / "model")
-    written = b"".join(file.read_bytes() for file in (tmp_path / "model").iterdir())
+    written = b"".join(file.read_bytes() for file in tmp_path.rglob("model.*"))
     page = write_page(model.story(), tmp_path / "page.html").read_text(encoding="utf-8")
     shown = io.StringIO()
     print_story(model.story(), Console(file=shown, width=110))
@@ -196,6 +202,7 @@ def test_codes_of_one_patient_never_enter_the_model(tmp_path):
         assert b"SECRET" not in text
         assert b"only for" not in text
         assert b"7919.5" not in text
+        assert not [form for form in (np.float32, np.float64) if form(7919.5).tobytes() in text]
 
 
 def test_errors_name_no_patient(model):

@@ -167,7 +167,7 @@ class RecordsModel(AbstractEstimator):
             chosen = np.isin(whole.subjects, given.subjects)
             assert chosen.sum() == count, "each patient is in one part"
             held = np.repeat(~chosen[None], settings.networks, axis=0)
-        problem = Problem.of(whole, targets, vocabulary, scales, nodes)
+        problem = Problem.of(whole, targets, vocabulary, scales, nodes, self.answers)
         self.fitted_, self.rivals_, self.held_ = fit_all(
             problem, vocabulary, scales, held, settings
         )
@@ -316,7 +316,8 @@ class RecordsModel(AbstractEstimator):
         targets = self._targets(where, given, labels)
         check_target(where, given, targets, fitted.nodes, self.answers, to_learn=False)
         fitted.vocabulary.warn(where, given)
-        problem = Problem.of(given, targets, fitted.vocabulary, fitted.scales, fitted.nodes)
+        parts = fitted.vocabulary, fitted.scales, fitted.nodes
+        problem = Problem.of(given, targets, *parts, self.answers)
         return tell(fitted, self.rivals_, problem)
 
     def story(self, visits: Visits | None = None, labels: Any = None) -> Story:

@@ -8,6 +8,7 @@ import numpy as np
 
 from cellstate.data.health.visits import Visits, assemble
 from cellstate.errors import ArgumentTypeError, InputError, explain
+from cellstate.tasks.health.records.encoding import Scales
 from cellstate.tasks.health.records.targets import Targets
 
 
@@ -89,6 +90,10 @@ def check_target(
     if targets.kind == "values" and not visits.variables:
         must = "visits must have numbers for target='labs'"
         do = "Read them with variables=10, for example"
+        raise InputError(explain(where, must, "none", do))
+    if targets.kind == "values" and to_learn and not Scales.of(visits).is_seen_by_any:
+        must = "some variable must be of two patients or more"
+        do = "Read other variables, or more patients"
         raise InputError(explain(where, must, "none", do))
     if not targets.known.any():
         told = ", ".join(f"{count:,} with {name}" for name, count in targets.counts.items())

@@ -10,7 +10,7 @@ import numpy as np
 
 from cellstate.data.health.visits import Visits
 from cellstate.extras import require
-from cellstate.tasks.health.records.vocabulary import Vocabulary
+from cellstate.tasks.health.records.vocabulary import LEAST_PATIENTS, Vocabulary
 
 FIXED = ("days since the last visit", "length of stay", "age", "visits so far")
 CLIP = 5.0
@@ -27,27 +27,39 @@ class Scales:
         Of `FIXED`.
     centre, spread : list of float
         Of each variable.
+    is_seen : list of bool
+        Whether enough patients had each variable: the mean of one alone would be that patient's.
+        The others are read as never measured.
     """
 
     mean: list[float]
     deviation: list[float]
     centre: list[float]
     spread: list[float]
+    is_seen: list[bool]
 
     @classmethod
     def of(cls, visits: Visits) -> Scales:
         """Measure visits."""
-        mean, deviation = _moments(_fixed(visits))
-        centre, spread = _moments(visits.values)
-        return cls(mean.tolist(), deviation.tolist(), centre.tolist(), spread.tolist())
+        mean, deviation, _ = _moments(_fixed(visits), visits.subject_of)
+        centre, spread, is_seen = _moments(visits.values, visits.subject_of)
+        parts = (mean, deviation, centre, spread, is_seen)
+        return cls(*(part.tolist() for part in parts))
+
+    @property
+    def is_seen_by_any(self) -> bool:
+        """Whether there is a variable that enough patients had."""
+        return any(self.is_seen)
 
     def scaled(self, values: np.ndarray) -> np.ndarray:
         """Put values (N, V) of the variables in one scale."""
-        return (values - np.array(self.centre)) / np.array(self.spread)
+        scaled = (values - np.array(self.centre)) / np.array(self.spread)
+        return np.where(np.array(self.is_seen, dtype=bool), scaled, np.nan)
 
     def unscaled(self, values: np.ndarray) -> np.ndarray:
         """Undo `scaled`."""
-        return values * np.array(self.spread) + np.array(self.centre)
+        told = values * np.array(self.spread) + np.array(self.centre)
+        return np.where(np.array(self.is_seen, dtype=bool), told, np.nan)
 
     def as_dict(self) -> dict[str, Any]:
         """Give JSON-ready data."""
@@ -199,11 +211,17 @@ def carried(values: np.ndarray, offsets: np.ndarray) -> tuple[np.ndarray, np.nda
     return last, mean
 
 
-def _moments(values: np.ndarray) -> tuple[np.ndarray, np.ndarray]:
-    """Measure means and deviations of columns, 0 and 1 where there is nothing to measure."""
+def _moments(values: np.ndarray, owner: np.ndarray) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Measure means and deviations of columns, and whether enough patients have each.
+
+    They are 0 and 1 where too few have it.
+    """
     there = np.isfinite(values)
+    patients = [len(np.unique(owner[column])) for column in there.T]
+    enough = np.array(patients, dtype=np.int64) >= LEAST_PATIENTS
     count = np.maximum(1, there.sum(0))
     mean = np.where(there, values, 0.0).sum(0) / count
     square = np.where(there, (values - mean) ** 2, 0.0).sum(0) / count
     deviation = np.sqrt(square)
-    return mean, np.where(deviation > 1e-9, deviation, 1.0)
+    deviation = np.where(deviation > 1e-9, deviation, 1.0)
+    return np.where(enough, mean, 0.0), np.where(enough, deviation, 1.0), enough

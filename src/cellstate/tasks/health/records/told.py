@@ -31,6 +31,8 @@ class Problem:
         (N, K) what came true, values in deviations; empty for codes.
     nodes : np.ndarray
         (K,) nodes that are foretold.
+    answers : str
+        What codes that are asked for begin with.
     """
 
     visits: Visits
@@ -38,6 +40,7 @@ class Problem:
     encoded: Encoded
     wanted: np.ndarray
     nodes: np.ndarray
+    answers: str = ""
 
     @classmethod
     def of(
@@ -47,6 +50,7 @@ class Problem:
         vocabulary: Vocabulary,
         scales: Scales,
         nodes: np.ndarray,
+        answers: str = "",
     ) -> Problem:
         """Put the parts together."""
         encoded = Encoded.of(visits, vocabulary, scales)
@@ -55,11 +59,17 @@ class Problem:
             wanted = wanted[:, None]
         elif targets.kind == "values":
             wanted = scales.scaled(wanted)
-        return cls(visits, targets, encoded, wanted, nodes)
+        return cls(visits, targets, encoded, wanted, nodes, answers)
 
     def known_of(self, patients: np.ndarray) -> np.ndarray:
         """List the visits of some patients (S,) bool after which something is known."""
         return np.flatnonzero(self.targets.known & patients[self.visits.subject_of])
+
+    def asked(self, visits: np.ndarray) -> int:
+        """Count the codes of some visits that are asked for, known or not."""
+        asked = np.array([code.startswith(self.answers) for code in self.visits.codes], dtype=bool)
+        here = np.isin(self.visits.visit_of, visits)
+        return int(asked[self.visits.code[here]].sum())
 
     def truth(self, visits: np.ndarray) -> np.ndarray:
         """Give what came true after some visits: (n, K) float64, values not cut off."""
@@ -84,7 +94,7 @@ class Told:
     names : tuple of str
         K codes.
     share_known : float
-        Share of the next visits' different codes that the model can foretell; NaN for others.
+        Share of the next visits' codes asked for that the model can foretell; NaN for others.
     """
 
     kind: str
@@ -113,8 +123,7 @@ class Told:
         truth = problem.truth(visits)
         names = tuple(fitted.vocabulary.nodes[k] for k in problem.nodes)
         if kind == "codes":
-            following = np.diff(problem.visits.code_offsets)[visits + 1].sum()
-            share = float(truth.sum() / max(1, following))
+            share = float(truth.sum() / max(1, problem.asked(visits + 1)))
         patients = problem.visits.subject_of[visits]
         return cls(kind, truth, {NAME: ours, **rivals}, patients, names, share)
 
