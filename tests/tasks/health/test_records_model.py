@@ -359,3 +359,13 @@ def test_calls_that_make_no_sense_are_named(model, readmission, labs):
     other = make_visits({0: [(0, 1, ["DX10:I10"])]}, values=[[1.0]], variables=("lab",))
     with pytest.raises(InputError, match="the 2 variables of the training visits; got no 'noise'"):
         model.predict(other)
+
+
+def test_validation_patients_of_whom_nothing_is_known_are_refused():
+    single = make_visits(
+        {-1: [(0, 9, ["DX10:I10"])]}, values=[[1.0, 1.0]], variables=("lab", "noise")
+    )
+    with pytest.raises(InputError, match="some visit of the validation patients"):
+        brief().fit(VISITS, validation=single)
+    with pytest.raises(InputError, match="validation takes no labels"):
+        brief(target="fall").fit(VISITS, np.zeros(len(VISITS)), single)

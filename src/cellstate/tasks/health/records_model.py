@@ -13,16 +13,11 @@ from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.health.records import held as held_scores
 from cellstate.tasks.health.records.baselines import Rivals
-from cellstate.tasks.health.records.checks import (
-    check_patients_apart,
-    check_target,
-    check_variables,
-    check_visits,
-    joined,
-)
+from cellstate.tasks.health.records.checks import check_target, check_variables, check_visits
 from cellstate.tasks.health.records.encoding import Scales
 from cellstate.tasks.health.records.fitted import Fitted, restored
-from cellstate.tasks.health.records.fitting import fit_all, held_out
+from cellstate.tasks.health.records.fitting import fit_all
+from cellstate.tasks.health.records.preparing import prepare
 from cellstate.tasks.health.records.settings import read_settings
 from cellstate.tasks.health.records.targets import NEXT, Targets, find_targets
 from cellstate.tasks.health.records.told import Problem, Told, tell
@@ -143,36 +138,11 @@ class RecordsModel(AbstractEstimator):
         TrainingError
             The loss stayed undefined.
         """
-        where = "RecordsModel.fit"
         require("torch", extra="train")
         settings = read_settings(self)
-        given = check_visits(where, visits)
-        vocabulary = Vocabulary.learn(given, self.least_patients)
-        scales = Scales.of(given)
-        whole, count = given, len(given.subjects)
-        if validation is not None:
-            if labels is not None:
-                must, do = "validation takes no labels", "Give all visits and labels together"
-                raise InputError(explain(where, must, "labels with validation", do))
-            check_patients_apart(where, given, check_visits(where, validation))
-            check_variables(where, given.variables, validation)
-            whole = joined(given, validation)
-            count = len(set(given.subjects.tolist()))
-        targets = self._targets(where, whole, labels)
-        nodes = vocabulary.targets(self.answers) if targets.kind == "codes" else np.zeros(0, int)
-        check_target(where, whole, targets, nodes, self.answers)
-        if validation is None:
-            held = held_out(whole, targets.known, settings.networks, settings.seed)
-        else:
-            chosen = np.isin(whole.subjects, given.subjects)
-            assert chosen.sum() == count, "each patient is in one part"
-            held = np.repeat(~chosen[None], settings.networks, axis=0)
-        problem = Problem.of(whole, targets, vocabulary, scales, nodes, self.answers)
-        self.fitted_, self.rivals_, self.held_ = fit_all(
-            problem, vocabulary, scales, held, settings
-        )
-        self.fitted_.record["data"]["known_codes"] = int(vocabulary.is_code.sum())
-        self._name_answers(given.variables)
+        parts = prepare(settings, visits, labels, validation)
+        self.fitted_, self.rivals_, self.held_ = fit_all(*parts, settings)
+        self._name_answers(parts[0].visits.variables)
         return self
 
     def predict(self, visits: Visits) -> Any:

@@ -9,7 +9,6 @@ import numpy as np
 
 import cellstate
 from cellstate.artifact import fingerprint
-from cellstate.data.health.visits import Visits
 from cellstate.errors import InputError, explain
 from cellstate.tasks.calibration import sigmoid
 from cellstate.tasks.evaluation import Evaluation
@@ -80,31 +79,11 @@ def fit_all(
     fitted = Fitted(plan, vocabulary, scales, problem.nodes, models, record, Platt(), np.zeros(0))
     checks, said, rivals = _left_out(problem, models, parts, settings)
     fitted = _put_right(fitted, problem, checks, said, settings)
-    record["data"] = _facts(problem, held, usable)
+    record["data"] = _facts(problem, vocabulary, held, usable)
     final = _rivals(problem, problem.known_of(every), settings)
     protocol = _protocol(held, usable, checks, problem)
     evaluation = Told.of(fitted, problem, checks, said, rivals).evaluation(protocol, (CHOSEN,))
     return fitted, final, evaluation
-
-
-def held_out(visits: Visits, known: np.ndarray, networks: int, seed: int) -> np.ndarray:
-    """Choose the patients that each network leaves out: (networks, S) bool.
-
-    Patients of whom nothing is known after any visit are left out by none: they are not used.
-    """
-    rng = np.random.default_rng(seed)
-    usable = np.unique(visits.subject_of[known])
-    held = np.zeros((networks, len(visits.subjects)), dtype=bool)
-    order = rng.permutation(usable)
-    if len(usable) >= plans.FEWEST_TO_SPLIT:
-        count = min(plans.MOST_HELD_OUT, int(plans.HELD_OUT * len(order)))
-        held[:, order[:count]] = True
-        return held
-    # Parts that are no smaller with fewer networks: more patients to learn from count for more.
-    count = min(max(plans.FOLDS, networks), len(usable))
-    for place in range(networks):
-        held[place, order[np.arange(len(order)) % count == place % count]] = True
-    return held
 
 
 def _left_out(
@@ -195,7 +174,9 @@ def _joined(records: list[dict[str, Any]]) -> dict[str, Any]:
     return first
 
 
-def _facts(problem: Problem, held: np.ndarray, usable: np.ndarray) -> dict[str, Any]:
+def _facts(
+    problem: Problem, vocabulary: Vocabulary, held: np.ndarray, usable: np.ndarray
+) -> dict[str, Any]:
     visits, targets = problem.visits, problem.targets
     # Neither subjects nor times of the calendar: what is kept must not tell who they were.
     digest = fingerprint(
@@ -216,6 +197,7 @@ def _facts(problem: Problem, held: np.ndarray, usable: np.ndarray) -> dict[str, 
         "known": int(targets.known.sum()),
         "not_known": targets.counts,
         "codes": len(visits.codes),
+        "known_codes": int(vocabulary.is_code.sum()),
         "rows_left_out": {name: int(count) for name, count in visits.left_out.counts.items()},
         "held_out": int(held.all(0).sum()),
         "folds": int(held.any() and not held.all(0).any()),

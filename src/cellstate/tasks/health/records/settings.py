@@ -23,6 +23,10 @@ class Settings:
     """How to train, apart from the data."""
 
     where: str  # begins each message
+    target: str
+    horizon_days: float  # of a readmission
+    answers: str  # what codes that are foretold begin with
+    least_patients: int
     size: str
     level: float  # of intervals, in per cent
     networks: int
@@ -46,11 +50,15 @@ def read_settings(estimator: Any) -> Settings:
     if estimator.answers and kind_of(estimator.target) != "codes":
         must, given = "answers goes with target='next'", f"target={estimator.target!r}"
         raise InputError(explain(WHERE, must, given, "Leave it out"))
-    _check_above_zero("horizon_days", estimator.horizon_days, np.inf)
+    horizon = _check_above_zero("horizon_days", estimator.horizon_days, np.inf)
     level = _check_above_zero("level", estimator.level, 100.0)
-    check_whole(WHERE, "least_patients", estimator.least_patients, least=LEAST_PATIENTS)
+    least = estimator.least_patients
     return Settings(
         where=f"{WHERE}.fit",
+        target=estimator.target,
+        horizon_days=horizon,
+        answers=estimator.answers,
+        least_patients=check_whole(WHERE, "least_patients", least, least=LEAST_PATIENTS),
         size=check_choice(WHERE, "size", estimator.size, SIZES),
         level=level,
         networks=check_whole(WHERE, "networks", estimator.networks),
