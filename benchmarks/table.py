@@ -105,6 +105,15 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.health_ecg:run",
         ("tests/tasks/arrays", "tests/tasks/health/test_metrics.py"),
     ),
+    "health-records": Benchmark(
+        "MIMIC-IV demo, from tables to next-admission codes and labs, 5 folds by patient.",
+        "benchmarks.health_records:run",
+        (
+            "tests/data/health",
+            "tests/tasks/health/test_records_model.py",
+            "tests/nn/test_records.py",
+        ),
+    ),
     "layer-cpu": Benchmark(
         "Inference of one layer on a CPU, beside torch's layer and ONNX Runtime.",
         "benchmarks.layer_cpu:run",

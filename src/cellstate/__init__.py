@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cellstate.tasks.arrays.regressor import SequenceRegressor
     from cellstate.tasks.forecast.forecaster import Forecaster
     from cellstate.tasks.health.outcome_predictor import OutcomePredictor
+    from cellstate.tasks.health.records_model import RecordsModel
     from cellstate.tasks.health.vitals_monitor import VitalsMonitor
     from cellstate.tasks.text.classifier import TextClassifier
     from cellstate.tasks.text.language_model import LanguageModel
@@ -28,6 +29,7 @@ __all__ = [
     "Forecaster",
     "LanguageModel",
     "OutcomePredictor",
+    "RecordsModel",
     "SequenceClassifier",
     "SequenceRegressor",
     "SequenceTagger",
@@ -43,6 +45,7 @@ _HOMES = {
     "Forecaster": "cellstate.tasks.forecast.forecaster",
     "LanguageModel": "cellstate.tasks.text.language_model",
     "OutcomePredictor": "cellstate.tasks.health.outcome_predictor",
+    "RecordsModel": "cellstate.tasks.health.records_model",
     "SequenceClassifier": "cellstate.tasks.arrays.classifier",
     "SequenceRegressor": "cellstate.tasks.arrays.regressor",
     "TextClassifier": "cellstate.tasks.text.classifier",

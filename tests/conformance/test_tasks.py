@@ -16,6 +16,7 @@ import pytest
 from sklearn.base import clone
 
 from cellstate import tasks
+from cellstate.data.health.visits import make_visits
 from cellstate.errors import ArtifactError, InputError, NotFittedError
 from cellstate.tasks import TASKS, estimator_class
 from cellstate.tasks.estimator import AbstractEstimator
@@ -40,6 +41,9 @@ STORY = "the cat sat on the mat and a dog sat on the cat. " * 50
 
 GERMAN = ["ein Hund", "eine Katze", "ein Hund schläft", "eine Katze schläft", "ein Ball"] * 4
 ENGLISH = ["a dog", "a cat", "a dog sleeps", "a cat sleeps", "a ball"] * 4
+VISITS = make_visits(
+    {k: [(0, 24, ["DX10:I10"]), (480, 500, ["DX10:I10", f"DX10:I{50 + k % 2}"])] for k in range(12)}
+)
 
 
 @dataclass(frozen=True)
@@ -68,6 +72,7 @@ PROBLEMS = {
     "translate": Problem({"vocabulary": "word"}, (GERMAN, ENGLISH), (GERMAN[:5],)),
     "outcome": Problem({"target": "died"}, (VITALS, OUTCOMES), (VITALS,), keeps_rows=False),
     "vitals": Problem({"target": "ill"}, (WATCHED,), (WATCHED,), keeps_rows=False),
+    "records": Problem({"networks": 2}, (VISITS,), (VISITS.take(range(6)),)),
 }
 ONE_EPOCH = TrainConfig(epochs=1)
 

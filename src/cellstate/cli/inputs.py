@@ -226,6 +226,37 @@ def _lines(path: Path, encoding: str) -> list[str]:
     return read_lines(path, encoding)
 
 
+def _visits(paths: list[Path]) -> tuple[Any, ...]:
+    from cellstate.data.health.mimic import read_mimic
+    from cellstate.data.health.visit_frames import read_visits
+
+    path = only(paths)
+    if path.is_dir():
+        return (read_mimic(path, events=("labs",)).visits,)
+    return (read_visits(reading.read_frames([path]), where=str(path)),)
+
+
+def _foretold(estimator: Any, paths: list[Path]) -> dict[str, Any]:
+    (visits,) = _visits(paths)
+    subjects = visits.subjects.tolist()
+    if estimator.target == "labs":
+        names = estimator.codes_.tolist()
+        told = estimator.predict_intervals(visits).reshape(-1, 3).T.tolist()
+        return {
+            "subject_id": [who for who in subjects for _ in names],
+            "variable": names * len(subjects),
+            **dict(zip(("low", "median", "high"), told, strict=True)),
+        }
+    if estimator.target != "next":
+        return {"subject_id": subjects, "risk": estimator.predict_proba(visits).tolist()}
+    answers = estimator.predict(visits)
+    return {
+        "subject_id": [who for who, row in zip(subjects, answers, strict=True) for _ in row],
+        "code": [code for row in answers for code, _ in row],
+        "probability": [share for row in answers for _, share in row],
+    }
+
+
 def only(paths: list[Path] | None) -> Path:
     """Return the one file that a command reads.
 
@@ -293,6 +324,13 @@ FORMS = {
         ("encoding",),
         _pairs,
         _translations,
+    ),
+    "visits": Form(
+        "A folder of MIMIC-IV tables, or a table of visits: subject_id, start, end, code.",
+        "visits.csv",
+        (),
+        _visits,
+        _foretold,
     ),
 }
 """The forms by an estimator's `reads`."""

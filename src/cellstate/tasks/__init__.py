@@ -20,6 +20,7 @@ TASKS = {
     "translate": "cellstate.tasks.text.translator:Translator",
     "outcome": "cellstate.tasks.health.outcome_predictor:OutcomePredictor",
     "vitals": "cellstate.tasks.health.vitals_monitor:VitalsMonitor",
+    "records": "cellstate.tasks.health.records_model:RecordsModel",
 }
 
 

@@ -1,0 +1,1 @@
+"""Health records: visits as sequences, what is foretold of them, baselines, attributions."""
