@@ -28,7 +28,7 @@ class StayNetwork(nn.Module):
         Share of activations zeroed in training.
     gaps : {"masks", "decay", "time_aware"}
         What becomes of time between measurements: it is left to the features of a plain `LSTM`;
-        inputs are variables, NaN where not measured, that decay to their mean, and so does the
+        inputs are variables that decay to their mean where they were not measured, and so does the
         state (`DecayLSTM`); or a part of the memory fades between steps (`TimeAwareLSTM`).
 
     Examples
@@ -71,19 +71,22 @@ class StayNetwork(nn.Module):
         summary_BS: Tensor,
         lengths_B: Tensor,
         hours_BT: Tensor | None = None,
+        mask_BTI: Tensor | None = None,
     ) -> Tensor:
         """Answer for each stay.
 
         Parameters
         ----------
         x_BTI : Tensor
-            (B, T, inputs), finite beyond the lengths too.
+            (B, T, inputs), finite everywhere.
         summary_BS : Tensor
             (B, summaries)
         lengths_B : Tensor
             (B,) steps of each stay, at least 1.
         hours_BT : Tensor, optional
             (B, T) when the steps were, not decreasing; of no use to a plain LSTM.
+        mask_BTI : Tensor, optional
+            (B, T, inputs) bool, whether an input was measured, for inputs that decay.
 
         Returns
         -------
@@ -92,7 +95,7 @@ class StayNetwork(nn.Module):
         """
         lengths = lengths_B.cpu()
         if self.gaps == "decay":
-            y_BTH, state = self.memory(x_BTI, hours_BT, lengths=lengths)
+            y_BTH, state = self.memory(x_BTI, hours_BT, mask=mask_BTI, lengths=lengths)
         else:
             x_BTW = self.dropout(torch.relu(self.front(x_BTI)))
             timed = () if self.gaps == "masks" else (hours_BT,)

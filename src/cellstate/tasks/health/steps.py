@@ -16,10 +16,17 @@ from cellstate.tasks.health.scales import Scales
 FRESH_H = 6.0
 """Hours after which a measurement's weight has fallen to 1/e."""
 LOG_DAY = np.log1p(24.0)
-KINDS = ("last", "measured", "freshness", "change", "mean", "low", "high")
+PLAIN = ("last", "measured", "freshness", "change", "mean", "low", "high")
 """What can be told of a variable at a step: its last value, whether it was measured now, how fresh
 the value is (1 now, falling to 0), what it has changed since the one before, and mean, least and
 largest so far."""
+IN_PIECES = ("last", "low", "high")
+KINDS = (*PLAIN, *(f"{kind} in pieces" for kind in IN_PIECES))
+CUTS = np.array([-2.0, -1.0, 0.0, 1.0])
+"""Standard units at which pieces of a value begin; each is one unit wide and rises from 0 to 1, so
+that too low and too high can both be bad."""
+HOUR_CUTS = np.array([0.5, 1.0, 1.5, 2.0, 2.5, 3.0, 3.5, 4.0, 4.5])
+"""Logarithms of 1 + hours at which pieces of the time since the start begin, half a unit wide."""
 STAYS_AT_ONCE = 128
 
 
@@ -111,7 +118,9 @@ class StepEncoder:
     @property
     def inputs(self) -> int:
         """Features of a step."""
-        return len(self.kinds) * len(self.variables) + 2 * len(self.static_names) + 3
+        columns = sum(len(CUTS) if kind not in PLAIN else 1 for kind in self.kinds)
+        fixed = 2 * len(self.static_names) + 3 + len(HOUR_CUTS)
+        return columns * len(self.variables) + fixed
 
     def padded(self, timelines: Timelines, rows: np.ndarray) -> Padded:
         """Bring some stays into standard units, side by side; every one has a step at least."""
@@ -179,9 +188,12 @@ class StepEncoder:
             "low": lambda: np.where(known, low, 0.0),
             "high": lambda: np.where(known, high, 0.0),
         }
+        for kind in IN_PIECES:
+            told[f"{kind} in pieces"] = lambda of=told[kind]: _pieces(of(), CUTS, 1.0)
         parts = [
             *(told[kind]() for kind in self.kinds),
             self._fixed(padded.static, T),
+            _pieces(np.log1p(np.maximum(0.0, hours)), HOUR_CUTS, 0.5),
             np.log1p(np.maximum(0.0, hours)) / LOG_DAY,
             np.log1p(np.maximum(0.0, gap))[..., None] / LOG_DAY,
             measured.mean(2, keepdims=True) if V else np.zeros((B, T, 1)),
@@ -245,6 +257,12 @@ def side_by_side(
     laid = np.zeros((len(stays), T, *rows.shape[1:]), dtype=rows.dtype)
     laid[np.arange(T) < lengths[:, None]] = rows[timelines.places(stays)]
     return laid, np.maximum(1, lengths)
+
+
+def _pieces(values: np.ndarray, cuts: np.ndarray, width: float) -> np.ndarray:
+    """Give how far each value (…, V) has come in each piece: (…, V · cuts), from 0 to 1."""
+    found = np.clip((values[..., None, :] - cuts[:, None]) / width, 0.0, 1.0)
+    return found.reshape(*values.shape[:-1], -1)
 
 
 def _at(values: np.ndarray, place: np.ndarray) -> np.ndarray:

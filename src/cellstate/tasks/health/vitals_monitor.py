@@ -17,7 +17,7 @@ from cellstate.tasks.health.alarms import raise_alarms
 from cellstate.tasks.health.outcome.evaluation import as_dict, from_dict
 from cellstate.tasks.health.vitals import evaluation as scoring
 from cellstate.tasks.health.vitals.answering import Answering, risks_of
-from cellstate.tasks.health.vitals.evaluation import Policy, Thresholds
+from cellstate.tasks.health.vitals.evaluation import ALONE, Policy, Thresholds
 from cellstate.tasks.health.vitals.fitting import Settings, fit_networks
 from cellstate.tasks.health.vitals.plan import FOLDS
 from cellstate.tasks.health.vitals.saved import describe, restored
@@ -140,12 +140,15 @@ class VitalsMonitor(AbstractEstimator):
         watched, layout = self._read(where, data, labels)
         if self.target is not None:
             check_labels(where, self.target, watched)
-        self.fitted_, answers, folds = fit_networks(watched, layout, settings)
+        self.fitted_, held = fit_networks(watched, layout, settings)
         self.variables_ = layout.variables
-        risks = risks_of(self.fitted_, watched.timelines, answers)
-        self._thresholds = Thresholds.of(policy, watched, risks)
+        risks = risks_of(self.fitted_, watched.timelines, held.answers)
+        self._thresholds = self._alone = Thresholds.of(policy, watched, risks)
+        if self.target is not None:
+            alone = self.fitted_.risks(held.networks)
+            self._alone = Thresholds.of(policy, watched, alone)
         self.threshold_ = self._thresholds.rate
-        self._learned = (watched, answers, folds)
+        self._learned = (watched, held)
         self._scored: Evaluation | None = None
         return self
 
@@ -216,9 +219,10 @@ class VitalsMonitor(AbstractEstimator):
             f"Protocol: {len(timelines):,} stays of {len(timelines.hours):,} steps that were given."
         )
         if self.target is None:
-            return self._forecasts(watched, self.fitted_.answers(timelines), protocol)
+            return self._forecasts(watched, self.fitted_.answers(timelines)[0], protocol)
         check_labels(f"{type(self).__name__}.evaluate", self.target, watched)
-        said = {NAME: (self._answering().predict(timelines), self._thresholds)}
+        both, alone = (self.fitted_.risks(part) for part in self.fitted_.answers(timelines))
+        said = {NAME: (both, self._thresholds), ALONE: (alone, self._alone)}
         notes: list[str] = []
         rivals = self._rivals()
         if rivals:
@@ -239,10 +243,12 @@ class VitalsMonitor(AbstractEstimator):
         return tell(self, self.evaluate(data, labels))
 
     def _held_out(self) -> Evaluation:
-        watched, answers, folds = self._learned
+        watched, held = self._learned
+        folds = held.folds
         rows = np.flatnonzero(folds == 0)
         test = _take(watched, rows)
-        said = answers[watched.timelines.places(rows)]
+        places = watched.timelines.places(rows)
+        said = held.answers[places]
         protocol = (
             f"Protocol: {len(rows):,} of {len(folds):,} stays, by the network and baselines that "
             "left their patients out; thresholds were chosen on the same stays."
@@ -251,7 +257,7 @@ class VitalsMonitor(AbstractEstimator):
             return self._forecasts(test, said, protocol)
         policy = self.policy_
         learn = _take(watched, np.flatnonzero(folds != 0))
-        told = {NAME: risks_of(self.fitted_, test.timelines, said)}
+        told = {NAME: self.fitted_.risks(said), ALONE: self.fitted_.risks(held.networks[places])}
         x = scoring.step_rows(self.fitted_.encoder, test.timelines)
         for name, rival in scoring.fit_rivals(
             policy, self.fitted_.encoder, learn, self._seed(), folds=1
@@ -317,14 +323,15 @@ class VitalsMonitor(AbstractEstimator):
 
     def _fitted_parts(self) -> Parts:
         network, encoders = describe(self.fitted_)
-        decoding = asdict(self._thresholds)
+        decoding = {"shared": asdict(self._thresholds), "alone": asdict(self._alone)}
         record = self.fitted_.record | {"held_out": as_dict(self.evaluate())}
         return network, encoders, decoding, record, self.fitted_.tensors()
 
     def _restore(self, manifest: Manifest, tensors: dict[str, np.ndarray]) -> None:
         self.fitted_ = restored(manifest.network, manifest.encoders, tensors, manifest.record)
         self.variables_ = self.fitted_.layout.variables
-        self._thresholds = Thresholds(**manifest.decoding)
+        told = manifest.decoding
+        self._thresholds, self._alone = (Thresholds(**told[name]) for name in ("shared", "alone"))
         self.threshold_ = self._thresholds.rate
         self._scored = from_dict(manifest.record["held_out"], scoring.ALL_METRICS)
 

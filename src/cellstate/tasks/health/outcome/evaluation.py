@@ -137,7 +137,7 @@ def score(target: Target, truth: np.ndarray, said: np.ndarray) -> dict[str, floa
 def as_dict(evaluation: Evaluation) -> dict[str, Any]:
     """Give what a model's file keeps of an evaluation: scores, and no row."""
     return {
-        "rows": evaluation.rows,
+        "rows": evaluation.as_dict()["systems"],
         "decided_by": evaluation.decided_by,
         "protocol": evaluation.protocol,
         "notes": list(evaluation.notes),

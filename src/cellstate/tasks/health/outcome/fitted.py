@@ -16,7 +16,7 @@ from cellstate.tasks.health.outcome.mix import Mix
 from cellstate.tasks.health.outcome.plan import Plan
 from cellstate.tasks.health.outcome.summary import SummaryEncoder
 from cellstate.tasks.health.outcome.targets import Target
-from cellstate.tasks.health.outcome.task import Stays
+from cellstate.tasks.health.outcome.task import Stays, answer
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.summaries import summarize
 from cellstate.tasks.weights import fill
@@ -147,8 +147,7 @@ def network_answers(model: Any, stays: Stays, rows: np.ndarray) -> np.ndarray:
     with torch.inference_mode():
         for part in ordered(np.arange(len(rows)), stays.timelines.steps[rows], ROWS_AT_ONCE):
             batch = {n: torch.from_numpy(v) for n, v in stays.batch(rows[part]).items()}
-            given = (batch["x"], batch["summary"], batch["lengths"], batch.get("hours"))
-            said[part] = model(*given).double().numpy()
+            said[part] = answer(model, batch).double().numpy()
     return said
 
 

@@ -78,9 +78,3 @@ def _scaled(target: Target, answers: np.ndarray, y: np.ndarray) -> tuple[float, 
     shift = (-10.0, 10.0) if target.kind == "binary" else (0.0, 0.0)
     found = optimize.minimize(loss, [1.0, 0.0], bounds=[(0.0, 10.0), shift], method="L-BFGS-B")
     return float(found.fun), float(found.x[0]), float(found.x[1])
-
-
-def best_scale(answers: np.ndarray, truth: np.ndarray) -> tuple[float, float]:
-    """Find slope and shift of log odds (n,) for which events (n,) are most likely (Platt 1999)."""
-    _, slope, shift = _scaled(Target("", "binary", (0, 1)), answers[:, None], truth)
-    return slope, shift

@@ -58,11 +58,21 @@ class Stays:
     def batch(self, rows: np.ndarray) -> dict[str, np.ndarray]:
         """Give some stays' steps, summary and lengths."""
         x, lengths = side_by_side(self._steps, self.timelines, rows)
-        batch = {"x": x, "summary": self.summary[rows], "lengths": lengths}
+        batch: dict[str, np.ndarray] = {}
+        if self.gaps == "decay":
+            batch["mask"] = ~np.isnan(x)
+            x = np.nan_to_num(x)
+        batch |= {"x": x, "summary": self.summary[rows], "lengths": lengths}
         if self.gaps != "masks":
             hours, _ = side_by_side(self.timelines.hours, self.timelines, rows)
             batch["hours"] = np.maximum.accumulate(hours, axis=1)
         return batch
+
+
+def answer(model: torch.nn.Module, batch: dict[str, torch.Tensor]) -> torch.Tensor:
+    """Run a network on what `Stays.batch` gives: (B, outputs)."""
+    given = (batch["x"], batch["summary"], batch["lengths"])
+    return model(*given, batch.get("hours"), batch.get("mask"))
 
 
 class OutcomeTask:
@@ -116,7 +126,7 @@ class OutcomeTask:
         from cellstate.tasks.health.outcome.losses import total_loss
         from cellstate.train import StepLoss
 
-        answers = model(batch["x"], batch["summary"], batch["lengths"], batch.get("hours"))
+        answers = answer(model, batch)
         truths = [batch[f"truth{k}"] for k in range(len(self._targets))]
         weights = [batch[f"weight{k}"] for k in range(len(self._targets))]
         loss, rows = total_loss(self._targets, answers, truths, weights)

@@ -29,7 +29,7 @@ class Answering:
 
     def predict(self, timelines: Timelines) -> np.ndarray:
         """Give the risk at each step of whole stays: (N,) float64."""
-        return risks_of(self.fitted, timelines, self.fitted.answers(timelines))
+        return risks_of(self.fitted, timelines, self.fitted.answers(timelines)[0])
 
     def risks(
         self, answers: np.ndarray, scaled: np.ndarray, before: np.ndarray | None
@@ -70,7 +70,7 @@ def earlier(timelines: Timelines, answers: np.ndarray) -> np.ndarray:
 
 
 def surprises(before: np.ndarray, scaled: np.ndarray) -> np.ndarray:
-    """Measure how far measurements are from what was foretold, as a mean over what was measured.
+    """Measure how far measurements are from what was foretold: the farthest of a step counts.
 
     Distances are in foretold spreads: 1 is what is expected. 0 where nothing was measured, or
     nothing foretold.
@@ -79,7 +79,7 @@ def surprises(before: np.ndarray, scaled: np.ndarray) -> np.ndarray:
     middle, spread = before[:, :V], np.maximum(before[:, V:], NARROWEST)
     far = np.abs(scaled.astype(np.float64) - middle) / np.exp(spread)
     known = ~np.isnan(far)
-    return np.where(known, far, 0.0).sum(1) / np.maximum(1, known.sum(1))
+    return np.where(known, far, 0.0).max(1, initial=0.0)
 
 
 def standing(surprise: np.ndarray, tail: np.ndarray) -> np.ndarray:

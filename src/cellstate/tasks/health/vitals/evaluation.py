@@ -3,7 +3,7 @@
 from __future__ import annotations
 
 from collections.abc import Mapping
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any
 
 import numpy as np
@@ -16,12 +16,13 @@ from cellstate.tasks.health.alarms import Watch, choose_threshold
 from cellstate.tasks.health.bootstrap import bootstrap
 from cellstate.tasks.health.metrics import METRICS as RISK_METRICS
 from cellstate.tasks.health.metrics import RiskScorer, score_risks
-from cellstate.tasks.health.steps import StepEncoder
+from cellstate.tasks.health.steps import PLAIN, StepEncoder
 from cellstate.tasks.health.vitals.answering import earlier
 from cellstate.tasks.health.vitals.task import NARROWEST, Watched
 from cellstate.tasks.metrics import Metric
 
 MEAN = "prevalence"
+ALONE = f"{NAME} networks alone"
 LAST, SO_FAR = "last value", "mean so far"
 LEVEL = 0.9
 COVERAGE = "coverage of 90 % intervals"
@@ -60,10 +61,13 @@ class Policy:
 
 @dataclass(frozen=True)
 class Thresholds:
-    """From which risk a system raises an alarm: at the stated rate, and for the most utility."""
+    """From which risk a system raises an alarm: at the stated rate, and for the most utility.
+
+    Risks do not reach 2, which stands for no alarm at all.
+    """
 
     rate: float
-    utility: float
+    utility: float = 2.0
 
     @classmethod
     def of(cls, policy: Policy, watched: Watched, risks: np.ndarray) -> Thresholds:
@@ -73,7 +77,7 @@ class Thresholds:
             watch, risks, alarms_per_day=policy.alarms_per_day, silence=policy.silence_h
         )
         if watched.truth is None:
-            return cls(rate, float("nan"))
+            return cls(rate)
         worth = utility.Utilities.of(np.nan_to_num(watched.truth), watched.timelines.offsets)
         return cls(rate, worth.best_threshold(risks)[0])
 
@@ -139,7 +143,7 @@ def fit_rivals(
 def step_rows(encoder: StepEncoder, timelines: Timelines) -> np.ndarray:
     """Give what is known at each step: (N, F) float32, NaN for what was never measured."""
     V = len(encoder.variables)
-    rows = encoder.rows(timelines)
+    rows = replace(encoder, kinds=PLAIN).rows(timelines)
     never = rows[:, 2 * V : 3 * V] == 0
     for block in (0, 3, 4, 5, 6):
         rows[:, block * V : (block + 1) * V][never] = np.nan

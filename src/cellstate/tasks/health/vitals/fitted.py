@@ -13,7 +13,8 @@ from cellstate.runtime import Chain
 from cellstate.runtime.state import State
 from cellstate.tasks.calibration import sigmoid
 from cellstate.tasks.health.batches import ordered
-from cellstate.tasks.health.steps import Memory, Padded, StepEncoder
+from cellstate.tasks.health.outcome.mix import Mix
+from cellstate.tasks.health.steps import Memory, Padded, StepEncoder, side_by_side
 from cellstate.tasks.health.vitals.plan import Plan
 
 ROWS_AT_ONCE = 64
@@ -30,8 +31,11 @@ class Fitted:
     encoder : StepEncoder
     weights : tuple of dict
         Of each network, by the names of its layers' tensors.
-    slope, shift : float
-        Risks are the sigmoid of slope · answer + shift.
+    linear : np.ndarray or None
+        (F + 1, 1) of a linear model of what the networks see, the bias last; None for a monitor
+        of surprise.
+    mix : Mix
+        How both share an answer, the logarithm of a risk's odds.
     tail : np.ndarray
         Of a monitor of surprise, its values that half, a quarter, an eighth … of the steps of
         training stays exceeded; empty for one of risks.
@@ -43,8 +47,8 @@ class Fitted:
     layout: Layout
     encoder: StepEncoder
     weights: tuple[dict[str, np.ndarray], ...]
-    slope: float
-    shift: float
+    linear: np.ndarray | None
+    mix: Mix
     tail: np.ndarray
     record: dict[str, Any]
 
@@ -57,9 +61,15 @@ class Fitted:
         """The networks, ready to step."""
         return tuple(Chain(self.plan.chain, weights) for weights in self.weights)
 
-    def answers(self, timelines: Timelines) -> np.ndarray:
-        """Run whole stays: (N, outputs) float64, the mean of the networks."""
-        return run(self.chains, self.encoder, timelines, np.arange(len(timelines)))[0]
+    def answers(self, timelines: Timelines) -> tuple[np.ndarray, np.ndarray]:
+        """Run whole stays: (N, outputs) float64, the shared answers and those of networks alone."""
+        rows = self.encoder.rows(timelines)
+        networks, _ = run(self.chains, rows, timelines, np.arange(len(timelines)))
+        return self.shared(networks, rows), networks
+
+    def shared(self, networks: np.ndarray, x: np.ndarray) -> np.ndarray:
+        """Share answers (…, outputs) between the networks and the linear model of x (…, F)."""
+        return self.mix(networks, None if self.linear is None else linear_answers(self.linear, x))
 
     def step(
         self, padded: Padded, memory: Memory | None, states: tuple[State, ...] | None
@@ -67,33 +77,58 @@ class Fitted:
         """Advance stays by the steps given: answers (B, T, outputs) and what to go on from."""
         x, memory = self.encoder.features(padded, memory)
         said, states = advance(self.chains, x, states)
-        return said, memory, states
+        return self.shared(said, x), memory, states
 
     def risks(self, answers: np.ndarray) -> np.ndarray:
         """Turn answers (…, 1) into risks (…)."""
-        return sigmoid(self.slope * answers[..., 0] + self.shift)
+        return sigmoid(answers[..., 0])
 
     def tensors(self) -> dict[str, np.ndarray]:
         """Give all weights."""
-        return {
-            f"network.{place}.{name}": values
-            for place, weights in enumerate(self.weights)
-            for name, values in weights.items()
-        } | {"tail": self.tail}
+        return (
+            {
+                f"network.{place}.{name}": values
+                for place, weights in enumerate(self.weights)
+                for name, values in weights.items()
+            }
+            | {"tail": self.tail}
+            | ({} if self.linear is None else {"linear": self.linear})
+        )
+
+
+def linear_answers(weights: np.ndarray, x: np.ndarray) -> np.ndarray:
+    """Give the answers (…, 1) of a linear model of x (…, F)."""
+    return x.astype(np.float64) @ weights[:-1] + weights[-1]
 
 
 def run(
-    chains: tuple[Chain, ...], encoder: StepEncoder, timelines: Timelines, rows: np.ndarray
+    chains: tuple[Chain, ...], rows: np.ndarray, timelines: Timelines, stays: np.ndarray
 ) -> tuple[np.ndarray, np.ndarray]:
-    """Run networks over some stays: answers (M, outputs) of their steps, and the steps' places."""
+    """Run networks over some stays.
+
+    Parameters
+    ----------
+    chains : tuple of Chain
+    rows : np.ndarray
+        (N, F) what the networks see of each step of all stays.
+    timelines : Timelines
+    stays : np.ndarray
+        Places of stays.
+
+    Returns
+    -------
+    answers : np.ndarray
+        (M, outputs) float64 of the steps of these stays.
+    places : np.ndarray
+        (M,) the places of these steps, rising.
+    """
     spots: list[np.ndarray] = []
     parts: list[np.ndarray] = []
-    for part in ordered(rows, timelines.steps, ROWS_AT_ONCE):
+    for part in ordered(stays, timelines.steps, ROWS_AT_ONCE):
         counts = timelines.steps[part]
         if not counts.any():
             continue
-        padded = encoder.padded(timelines, part)
-        x, _ = encoder.features(padded)
+        x, _ = side_by_side(rows, timelines, part)
         said, _ = advance(chains, x, None)
         parts.append(said[np.arange(x.shape[1]) < counts[:, None]])
         spots.append(timelines.places(part))

@@ -13,10 +13,12 @@ from cellstate.data.health.splits import fold_subjects
 from cellstate.data.health.timelines import Layout, Timelines
 from cellstate.runtime import Chain
 from cellstate.tasks.health.outcome.fitting import joined
-from cellstate.tasks.health.outcome.mix import best_scale
+from cellstate.tasks.health.outcome.mix import Mix
+from cellstate.tasks.health.outcome.targets import Target
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.vitals.answering import earlier, surprises
 from cellstate.tasks.health.vitals.fitted import Fitted, run
+from cellstate.tasks.health.vitals.linear import fit_linear
 from cellstate.tasks.health.vitals.plan import FOLDS, make_plan, training_defaults
 from cellstate.tasks.health.vitals.task import VitalsTask, Watched
 from cellstate.train.config import TrainConfig
@@ -35,23 +37,30 @@ class Settings:
     config: TrainConfig
 
 
-def fit_networks(
-    watched: Watched, layout: Layout, settings: Settings
-) -> tuple[Fitted, np.ndarray, np.ndarray]:
-    """Train a network for each part of the patients, on all others.
+@dataclass(frozen=True)
+class Held:
+    """What was said of each step by what had not learned from its patient.
 
-    Returns
-    -------
-    fitted : Fitted
-    answers : np.ndarray
-        (N, outputs) for each step, by the network that left its patient out.
+    Attributes
+    ----------
+    answers, networks : np.ndarray
+        (N, outputs), shared and of the networks alone.
     folds : np.ndarray
         (n,) which network left the stay out.
     """
+
+    answers: np.ndarray
+    networks: np.ndarray
+    folds: np.ndarray
+
+
+def fit_networks(watched: Watched, layout: Layout, settings: Settings) -> tuple[Fitted, Held]:
+    """Train a network for each part of the patients, on all others."""
     from cellstate import train
 
     timelines, truth = watched.timelines, watched.truth
     encoder = StepEncoder.of(timelines)
+    rows = encoder.rows(timelines)
     outputs = 1 if truth is not None else 2 * len(layout.variables)
     plan = make_plan(settings.where, settings.size, inputs=encoder.inputs, outputs=outputs)
     happens = np.zeros(len(timelines)) if truth is None else _happens(timelines, truth)
@@ -62,27 +71,31 @@ def fit_networks(
     for place in range(int(fold.max()) + 1):
         held = fold == place
         config = settings.config.filled(**training_defaults(int((~held).sum())))
-        task = VitalsTask(watched, encoder, held, config.batch_size or 1)
+        task = VitalsTask(watched, rows, encoder, held, config.batch_size or 1)
         seed = settings.seed + 7919 * place  # networks of one fit share no draws
         with train.isolated(seed):
             model = plan.build()
         records.append(train.fit(model, task, config, seed=seed).as_dict())
         weights.append(model.cpu().tensors())
         chain = Chain(plan.chain, weights[-1])
-        said, places = run((chain,), encoder, timelines, np.flatnonzero(held))
+        said, places = run((chain,), rows, timelines, np.flatnonzero(held))
         answers[places] = said
     record = joined(records)
     record["data"] = _facts(watched, int(fold.max()) + 1)
     record["versions"]["cellstate"] = cellstate.__version__
-    fitted = Fitted(plan, layout, encoder, tuple(weights), 1.0, 0.0, np.zeros(0), record)
+    fitted = Fitted(plan, layout, encoder, tuple(weights), None, Mix(), np.zeros(0), record)
     if truth is not None:
-        known = ~np.isnan(truth)
-        slope, shift = best_scale(answers[known, 0], truth[known])
-        return replace(fitted, slope=slope, shift=shift), answers, fold
+        owner = np.repeat(fold, timelines.steps)
+        parts = [owner == place for place in range(int(fold.max()) + 1)]
+        rng = np.random.default_rng([settings.seed, 3])
+        linear, lines = fit_linear(rows, truth, parts, rng)
+        mix = Mix.of(Target("", "binary", (0, 1)), answers, lines, truth[:, None])
+        fitted = replace(fitted, linear=linear, mix=mix)
+        return fitted, Held(mix(answers, lines), answers, fold)
     scaled = encoder.scales(np.asarray(timelines.values))
     known = surprises(earlier(timelines, answers), scaled)
     tail = np.quantile(known[known > 0], 1.0 - 0.5 ** np.arange(1, TAIL + 1))
-    return replace(fitted, tail=tail), answers, fold
+    return replace(fitted, tail=tail), Held(answers, answers, fold)
 
 
 def _happens(timelines: Timelines, truth: np.ndarray) -> np.ndarray:

@@ -2,12 +2,14 @@
 
 from __future__ import annotations
 
+from dataclasses import asdict
 from typing import Any
 
 import numpy as np
 
 from cellstate import network
 from cellstate.data.health.timelines import Layout
+from cellstate.tasks.health.outcome.mix import Mix
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.vitals.fitted import Fitted
 from cellstate.tasks.health.vitals.plan import Plan
@@ -19,8 +21,7 @@ def describe(fitted: Fitted) -> tuple[dict[str, Any], dict[str, Any]]:
         "kind": "monitor",
         "plan": fitted.plan.as_dict(),
         "networks": len(fitted.weights),
-        "slope": fitted.slope,
-        "shift": fitted.shift,
+        "mix": asdict(fitted.mix),
         "layers": {"chain": network.to_json(fitted.plan.chain)},
     }
     encoders = {"layout": fitted.layout.as_dict(), "steps": fitted.encoder.as_dict()}
@@ -47,8 +48,8 @@ def restored(
         Layout.from_dict(encoders["layout"]),
         StepEncoder.from_dict(encoders["steps"]),
         weights,
-        float(described["slope"]),
-        float(described["shift"]),
+        np.array(tensors["linear"]) if "linear" in tensors else None,
+        Mix(**described["mix"]),
         np.array(tensors["tail"]),
         record,
     )

@@ -7,7 +7,7 @@ from typing import TYPE_CHECKING, Any
 import numpy as np
 
 from cellstate.tasks import chapters, sections
-from cellstate.tasks.evaluation import NAME, Evaluation
+from cellstate.tasks.evaluation import Evaluation
 from cellstate.tasks.health import chapters as clinical
 from cellstate.tasks.health.early_warning import WINDOW, alarm_curve, score_alarms
 from cellstate.tasks.health.groups import groups_of
@@ -92,4 +92,6 @@ def _pictures(
 def _networks(estimator: VitalsMonitor) -> str:
     plan: Any = estimator.fitted_.plan
     count = len(estimator.fitted_.weights)
-    return f"{count} of {plan.layers} × {plan.hidden} units, the mean of which is {NAME}'s answer"
+    share = f"{100 * estimator.fitted_.mix.share:.0f} %"
+    units = f"{count} of {plan.layers} × {plan.hidden} units"
+    return f"{units}, mixed with a linear model; the networks' share is {share}"

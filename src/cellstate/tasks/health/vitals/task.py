@@ -45,6 +45,8 @@ class VitalsTask:
     Parameters
     ----------
     watched : Watched
+    rows : np.ndarray
+        (N, F) what the network sees of each step.
     encoder : StepEncoder
     held : np.ndarray
         (n,) bool, stays that choose when training stops.
@@ -52,11 +54,16 @@ class VitalsTask:
     """
 
     def __init__(
-        self, watched: Watched, encoder: StepEncoder, held: np.ndarray, batch_size: int
+        self,
+        watched: Watched,
+        rows: np.ndarray,
+        encoder: StepEncoder,
+        held: np.ndarray,
+        batch_size: int,
     ) -> None:
         self.batch_size = batch_size
         self._watched = watched
-        self._rows = encoder.rows(watched.timelines)
+        self._rows = rows
         self._truth = watched.truth if watched.truth is not None else _coming(watched, encoder)
         self._learn, self._check = np.flatnonzero(~held), np.flatnonzero(held)
         self._steps = watched.timelines.steps
