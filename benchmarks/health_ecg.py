@@ -1,4 +1,4 @@
-"""Heart beats in two classes: the ECG sets of the UCR archive, official splits, default settings."""
+"""Heart beats in two classes: the UCR archive's ECG sets, official splits, default settings."""
 
 from __future__ import annotations
 

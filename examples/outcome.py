@@ -1,4 +1,4 @@
-"""Foretell the outcome of a stay from irregular vitals and labs: who will need care, how surely?"""
+"""Foretell the outcome of a stay from irregular vitals and labs, and how sure that is."""
 
 import numpy as np
 import polars as pl

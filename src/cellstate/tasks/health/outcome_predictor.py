@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-from collections.abc import Sequence
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
 import numpy as np
@@ -42,7 +41,7 @@ class OutcomePredictor(AbstractEstimator):
 
     Parameters
     ----------
-    target : str or sequence of str
+    target : str or tuple of str
         Column of the outcomes, or several that one network answers together. Values 0 and 1 or
         two names are a risk, other names are classes, other numbers are numbers.
         ``"time_to_event"`` goes with a column ``event_observed`` of 0 and 1: how long after the
@@ -91,7 +90,7 @@ class OutcomePredictor(AbstractEstimator):
 
     def __init__(
         self,
-        target: str | Sequence[str],
+        target: str | tuple[str, ...] = "outcome",
         *,
         window_h: float | None = None,
         every_h: float | None = 1.0,

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import Mapping, Sequence
+from collections.abc import Mapping
 from dataclasses import asdict
 from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 
@@ -51,7 +51,7 @@ class VitalsMonitor(AbstractEstimator):
         Hours after an alarm in which the same patient causes none.
     lead_h : float
         Hours by which labels run ahead of the event: it happens so long after the first 1.
-    static : sequence of str
+    static : str or tuple of str
         Columns of a wide table that do not change during a stay, such as age.
     size : {"small", "medium", "large"}
         Width and depth of the networks.
@@ -96,7 +96,7 @@ class VitalsMonitor(AbstractEstimator):
         alarms_per_day: float = 0.5,
         silence_h: float = 6.0,
         lead_h: float = 0.0,
-        static: Sequence[str] = (),
+        static: str | tuple[str, ...] = (),
         size: Literal["small", "medium", "large"] = "small",
         random_state: int | None = None,
         train: TrainConfig | None = None,
