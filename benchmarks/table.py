@@ -95,6 +95,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.health_p12:run",
         HEALTH,
     ),
+    "health-peers": Benchmark(
+        "PhysioNet 2012's first fold beside PyPOTS' GRU-D: seconds to fit and predict, AUROC.",
+        "benchmarks.health_peers:run",
+        HEALTH,
+    ),
     "health-sepsis": Benchmark(
         "A risk of sepsis every hour, PhysioNet 2019, split by patient: utility, AUROC, lead time.",
         "benchmarks.health_sepsis:run",

@@ -48,7 +48,7 @@ class SummaryEncoder:
         """Learn from (n, F), NaN where not known."""
         gaps = np.isnan(summary)
         _, first = np.unique(gaps, axis=1, return_index=True)
-        some = gaps.any(axis=0) & ~gaps.all(axis=0)
+        some = np.asarray(gaps.any(axis=0) & ~gaps.all(axis=0))
         flagged = np.sort(first[some[first]])
         knots = Scales.of(summary).quantiles[:, list(KNOTS)]
         bare = cls(knots, flagged, np.zeros(1), np.ones(1))

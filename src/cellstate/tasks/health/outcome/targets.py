@@ -123,7 +123,8 @@ class Target:
     @classmethod
     def from_dict(cls, data: dict[str, Any]) -> Target:
         """Read it back."""
-        return cls(**(data | {name: tuple(data[name]) for name in ("classes", "grid", "prior")}))
+        listed: dict[str, Any] = {n: tuple(data[n]) for n in ("classes", "grid", "prior")}
+        return cls(**(data | listed))
 
 
 def recognized(where: str, name: str, values: np.ndarray) -> Target:

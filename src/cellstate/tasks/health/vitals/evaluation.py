@@ -121,12 +121,12 @@ def fit_rivals(
     owner = np.repeat(np.arange(len(timelines)), timelines.steps)
     happens = np.bincount(owner, np.nan_to_num(truth), len(timelines)) > 0
     known = ~np.isnan(truth)
-    if folds == 1:  # for risks of others alone: no patient is left out
-        models = {
-            n: fit(x[known], truth[known].astype(np.int64), owner[known])
-            for n, fit in baselines.classifiers(seed).items()
+    if folds == 1:  # for the risks of others alone: no patient is left out
+        y = truth[known].astype(np.int64)
+        return {
+            name: Rival([fit(x[known], y, owner[known])], Thresholds(2.0))
+            for name, fit in baselines.classifiers(seed).items()
         }
-        return {name: Rival([model], Thresholds(1.0, 1.0)) for name, model in models.items()}
     fold = fold_subjects(timelines.subjects, folds, labels=happens, seed=seed)[owner]
     rivals: dict[str, Rival] = {}
     for name, fit in baselines.classifiers(seed).items():
