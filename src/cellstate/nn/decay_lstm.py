@@ -34,7 +34,7 @@ class DecayState(NamedTuple):
 
 
 class DecayLSTM(nn.Module):
-    r"""An LSTM layer for irregular, gappy sequences: GRU-D's ideas [1]_ in an LSTM's terms.
+    r"""An LSTM layer for irregular, gappy sequences: GRU-D's ideas [C18]_ in an LSTM's terms.
 
     The cell's input is the filled input of `InputDecay`, (18) and (19), beside the mask of what was
     measured: :math:`[\hat x_t, m_t]`. Before each step the state decays (15) by
@@ -89,7 +89,7 @@ class DecayLSTM(nn.Module):
 
     References
     ----------
-    .. [1] Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time
+    .. [C18] Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time
        series with missing values. Scientific Reports 8:6085, 2018.
 
     Examples

@@ -1,7 +1,8 @@
 r"""Inputs with gaps: GRU-D's trainable decay of what was measured last.
 
 For variable d, whose measurement is missing where :math:`m_t^d = 0`, whose last one was
-:math:`x_{last}^d`, a time :math:`\delta_t^d` ago, and whose mean is :math:`\bar x^d` [1]_:
+:math:`x_{last}^d`, a time :math:`\delta_t^d` ago, and whose mean is :math:`\bar x^d` (Che et al.
+2018):
 
 .. math::
 
@@ -9,8 +10,8 @@ For variable d, whose measurement is missing where :math:`m_t^d = 0`, whose last
     \hat x_t^d &= m_t^d x_t^d + (1 - m_t^d) (\gamma_t^d x_{last}^d + (1 - \gamma_t^d) \bar x^d)
                                                                                        \tag{19}
 
-.. [1] Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time series
-   with missing values. Scientific Reports 8:6085, 2018, section "GRU-D".
+Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time series
+with missing values. Scientific Reports 8:6085, 2018, section "GRU-D".
 """
 
 from __future__ import annotations

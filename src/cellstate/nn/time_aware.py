@@ -34,7 +34,7 @@ class TimeState(NamedTuple):
 
 
 class TimeAwareLSTM(nn.Module):
-    r"""T-LSTM [1]_: the memory is split, and its short-term part is discounted over time.
+    r"""T-LSTM [B17]_: the memory is split, and its short-term part is discounted over time.
 
     With :math:`\Delta_t` the time since the step before, and
     :math:`g(\Delta) = 1 / \log(e + \Delta)`, before each step
@@ -83,7 +83,7 @@ class TimeAwareLSTM(nn.Module):
 
     References
     ----------
-    .. [1] Baytas, Xiao, Zhang, Wang, Jain, Zhou: Patient subtyping via time-aware LSTM networks.
+    .. [B17] Baytas, Xiao, Zhang, Wang, Jain, Zhou: Patient subtyping via time-aware LSTM networks.
        KDD 2017, section 3.2.
 
     Examples

@@ -6,18 +6,17 @@ equations (1) to (6) of `cellstate.ops.reference`:
 .. math::
 
     h &\leftarrow \gamma^h_t \odot h, \quad c \leftarrow \gamma^c_t \odot c
-                                    & \text{decay [1]_}              \tag{15} \\
-    s &= \tanh(W_d c + b_d)         & \text{short-term memory [2]_}  \tag{16} \\
-    c &\leftarrow (c - s) + g_t s   & \text{adjusted memory [2]_}    \tag{17}
+                                    & \text{decay}                   \tag{15} \\
+    s &= \tanh(W_d c + b_d)         & \text{short-term memory}  \tag{16} \\
+    c &\leftarrow (c - s) + g_t s   & \text{adjusted memory}    \tag{17}
 
 with factors :math:`\gamma_t` for each unit, and one share :math:`g_t` for each row, of the
 short-term memory that is left. (17) is computed as :math:`c - (1 - g_t) s`, so that where no time
 passes the memory stays bit for bit.
 
-.. [1] Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time series
-   with missing values. Scientific Reports 8:6085, 2018, where the state is a GRU's h.
-.. [2] Baytas, Xiao, Zhang, Wang, Jain, Zhou: Patient subtyping via time-aware LSTM networks.
-   KDD 2017, section 3.2.
+Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time series
+with missing values. Scientific Reports 8:6085, 2018, where the state is a GRU's h. Baytas, Xiao, Zhang, Wang, Jain, Zhou: Patient subtyping via time-aware LSTM networks.
+KDD 2017, section 3.2.
 """
 
 from __future__ import annotations
