@@ -20,10 +20,16 @@ LEAD_H = 6.0
 """Labels are 1 from six hours before the onset on."""
 ALARMS_PER_DAY = 0.5
 STATIC = ("Age", "Gender", "Unit1", "Unit2", "HospAdmTime")
-METRICS = (
-    "AUROC", "AUPRC", "prevalence", "Brier", "ECE", "utility", "sensitivity", "precision",
-    "alarms per patient-day", "lead time",
-)  # fmt: skip
+METRICS = {
+    "AUROC": "AUROC",
+    "AUPRC": "AUPRC",
+    "ECE": "ECE",
+    "utility": "utility",
+    "events found": "sensitivity",
+    "true alarms": "precision",
+    "alarms a day": "alarms_per_patient_day",
+    "lead, h": "lead_time",
+}
 QUICK_PATIENTS = 600
 STREAMED = 50
 """Test patients who are watched event by event too."""
@@ -67,8 +73,8 @@ def run(recorder: Recorder, options: Options) -> None:
     evaluation = model.evaluate(*sets["test"])
     for system, values in evaluation.rows.items():
         name = "cellstate" if system == "LSTM" else system
-        for metric in METRICS:
-            recorder.add("test", name, metric.replace(" ", "_"), values[metric], seed=0)
+        for metric, column in METRICS.items():
+            recorder.add("test", name, column, values[metric], seed=0)
     worst, micros = streamed(model, sets["test"], told)
     recorder.add("stream", "cellstate", "largest_difference_from_batch", worst)
     recorder.add("stream", "cellstate", "microseconds_per_event", micros)

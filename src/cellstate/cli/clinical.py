@@ -26,7 +26,11 @@ TARGET_2019 = "SepsisLabel"
 
 
 def read_stays(paths: list[Path]) -> Any:
-    """Read events: PhysioNet 2012's records, or tables, long or wide."""
+    """Read events: a store of them, PhysioNet 2012's records, or tables, long or wide."""
+    from cellstate.data.health import store
+
+    if paths and (paths[0] / store.DESCRIPTION).is_file():
+        return store.open_store(_one(paths))
     if paths and _holds(paths[0], ".txt"):
         from cellstate.data.health.physionet2012 import read_physionet2012
 

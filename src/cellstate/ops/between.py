@@ -15,7 +15,8 @@ short-term memory that is left. (17) is computed as :math:`c - (1 - g_t) s`, so 
 passes the memory stays bit for bit.
 
 Che, Purushotham, Cho, Sontag, Liu: Recurrent neural networks for multivariate time series
-with missing values. Scientific Reports 8:6085, 2018, where the state is a GRU's h. Baytas, Xiao, Zhang, Wang, Jain, Zhou: Patient subtyping via time-aware LSTM networks.
+with missing values. Scientific Reports 8:6085, 2018, where the state is a GRU's h.
+Baytas, Xiao, Zhang, Wang, Jain, Zhou: Patient subtyping via time-aware LSTM networks.
 KDD 2017, section 3.2.
 """
 

@@ -86,7 +86,7 @@ def test_what_comes_later_changes_no_earlier_risk(fitted: VitalsMonitor) -> None
 
 def test_alarms_keep_the_stated_rate_on_the_patients_left_out() -> None:
     model = monitor(alarms_per_day=0.3, silence_h=4.0).fit(TABLE)
-    rates = model.evaluate().rows["LSTM"]["alarms per patient-day"]
+    rates = model.evaluate().rows["LSTM"]["alarms a day"]
     assert rates <= 0.3 + 1e-9
 
 

@@ -30,7 +30,20 @@ FORECAST_METRICS = {
     "MAE": Metric("mean absolute error of the next measurement, standard units", "min"),
     COVERAGE: Metric("share of next measurements inside their interval", ""),
 }
-ALL_METRICS = RISK_METRICS | utility.METRICS | early_warning.METRICS | FORECAST_METRICS
+RISKS = ("AUROC", "AUPRC", "ECE")
+ALARMS = {
+    "events found": "sensitivity",
+    "true alarms": "precision",
+    "alarms a day": "alarms per patient-day",
+    "lead, h": "lead time",
+}
+"""What a table calls the scores of alarms, so that it is not wider than a terminal."""
+ALL_METRICS = (
+    RISK_METRICS
+    | utility.METRICS
+    | {name: early_warning.METRICS[of] for name, of in ALARMS.items()}
+    | FORECAST_METRICS
+)
 
 
 @dataclass(frozen=True)
@@ -92,10 +105,11 @@ def score(
     alarms = early_warning.score_alarms(
         policy.watch(watched), risks, thresholds.rate, silence=policy.silence_h
     )
+    risk, alarm = score_risks(watched.truth[known], risks[known]), alarms()
     return {
-        **score_risks(watched.truth[known], risks[known]),
+        **{name: risk[name] for name in RISKS},
         "utility": worth.score(risks >= thresholds.utility),
-        **alarms(),
+        **{name: alarm[of] for name, of in ALARMS.items()},
     }
 
 

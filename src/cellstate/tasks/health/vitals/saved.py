@@ -7,7 +7,6 @@ from typing import Any
 
 import numpy as np
 
-from cellstate import network
 from cellstate.data.health.timelines import Layout
 from cellstate.tasks.health.outcome.mix import Mix
 from cellstate.tasks.health.steps import StepEncoder
@@ -22,7 +21,6 @@ def describe(fitted: Fitted) -> tuple[dict[str, Any], dict[str, Any]]:
         "plan": fitted.plan.as_dict(),
         "networks": len(fitted.weights),
         "mix": asdict(fitted.mix),
-        "layers": {"chain": network.to_json(fitted.plan.chain)},
     }
     encoders = {"layout": fitted.layout.as_dict(), "steps": fitted.encoder.as_dict()}
     return described, encoders
