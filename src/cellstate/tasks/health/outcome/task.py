@@ -20,9 +20,6 @@ if TYPE_CHECKING:
     from cellstate.train import StepLoss
 
 VALID_ROWS = 256
-HIDDEN = 0.3
-"""Share of the variables that are hidden from a network in each stay of training, so that it does
-not learn by heart which few of them give one patient away."""
 
 
 @dataclass(frozen=True)
@@ -51,11 +48,6 @@ class Stays:
     def inputs(self) -> int:
         """Features of a step."""
         return len(self.encoder.variables) if self.gaps == "decay" else self.encoder.inputs
-
-    @property
-    def kinds(self) -> int:
-        """Blocks of columns, one column a variable each, that a step begins with."""
-        return 1 if self.gaps == "decay" else len(self.encoder.kinds)
 
     @cached_property
     def _steps(self) -> np.ndarray:
@@ -117,16 +109,8 @@ class OutcomeTask:
 
     def train_batches(self, rng: np.random.Generator) -> Iterator[dict[str, np.ndarray]]:
         """Yield every stay once, in random order, those of like length together."""
-        V = len(self._stays.timelines.variables)
         for rows in shuffled(self._learn, self._steps, self.batch_size, rng):
-            batch = self._batch(rows)
-            is_seen = rng.random((len(rows), 1, V)) >= HIDDEN
-            # The columns of a step begin with a block for each kind of feature of all variables.
-            for kind in range(self._stays.kinds):
-                batch["x"][..., kind * V : (kind + 1) * V] *= is_seen
-            if "mask" in batch:
-                batch["mask"] &= is_seen
-            yield batch
+            yield self._batch(rows)
 
     def valid_batches(self) -> Iterator[dict[str, np.ndarray]]:
         """Give the stays held out."""
