@@ -155,12 +155,26 @@ def test_without_labels_surprises_are_watched(tmp_path: Path) -> None:
         bed.push(r["time"], {"HR": r["HR"], "Lactate": r["Lactate"]}).risk for r in odd.to_dicts()
     ]
     np.testing.assert_allclose(told, risks, atol=1e-6)
+    coming = model.forecast(odd, level=80.0)
+    assert set(coming) == {"subject_id", "hour"} | {
+        f"{name}{end}" for name in ("HR", "Lactate") for end in ("", "_low", "_high")
+    }
+    assert (coming["HR_low"] < coming["HR"]).all()
+    assert (coming["HR"] < coming["HR_high"]).all()
+    assert 70 < coming["HR"].mean() < 90
+    wider = model.forecast(odd, level=95.0)
+    assert (wider["HR_high"] > coming["HR_high"]).all()
     evaluation = model.evaluate()
     assert {"last value", "mean so far"} <= set(evaluation.rows)
     model.save(tmp_path / "model")
     np.testing.assert_array_equal(
         VitalsMonitor.load(tmp_path / "model").predict(odd)["risk"], risks
     )
+
+
+def test_a_monitor_of_risks_foretells_no_measurements(fitted: VitalsMonitor) -> None:
+    with pytest.raises(InputError, match="must watch for surprises"):
+        fitted.forecast(TABLE)
 
 
 def test_a_story_shows_single_stays_and_no_identifier() -> None:

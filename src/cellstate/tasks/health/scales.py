@@ -71,6 +71,28 @@ class Scales:
             mapped[:, place] = np.clip(part, -FAR, FAR)
         return mapped.reshape(values.shape)
 
+    def undone(self, scores: np.ndarray) -> np.ndarray:
+        """Map (…, V) from standard units back, float64; beyond the ends as far as straight lines go.
+
+        Examples
+        --------
+        >>> scales = Scales(np.arange(9.0)[None])
+        >>> scales.undone(scales(np.array([[2.5], [9.0]])).astype(float)).round(3).ravel().tolist()
+        [2.5, 9.0]
+        """
+        told = np.full(scores.shape, np.nan)
+        for place, knots in enumerate(self.quantiles):
+            if np.isnan(knots[0]):
+                continue
+            column = scores[..., place]
+            value = np.interp(column, SCORES, knots)
+            for end, beyond in ((0, column < SCORES[0]), (-1, column > SCORES[-1])):
+                near = 1 if end == 0 else -2
+                slope = (knots[end] - knots[near]) / (SCORES[end] - SCORES[near])
+                value = np.where(beyond, knots[end] + slope * (column - SCORES[end]), value)
+            told[..., place] = value
+        return told
+
     def as_list(self) -> list[Any]:
         """Give JSON-ready data."""
         return [[None if np.isnan(q) else float(q) for q in row] for row in self.quantiles]

@@ -10,13 +10,13 @@ import numpy as np
 
 from cellstate.errors import InputError, explain
 from cellstate.extras import require
-from cellstate.tasks.arguments import check_config, check_seed
+from cellstate.tasks.arguments import check_config, check_number, check_seed
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.health.alarms import raise_alarms
 from cellstate.tasks.health.outcome.evaluation import as_dict, from_dict
 from cellstate.tasks.health.vitals import evaluation as scoring
-from cellstate.tasks.health.vitals.answering import Answering, risks_of
+from cellstate.tasks.health.vitals.answering import Answering, coming, risks_of
 from cellstate.tasks.health.vitals.evaluation import ALONE, Policy, Thresholds
 from cellstate.tasks.health.vitals.fitting import Settings, fit_networks
 from cellstate.tasks.health.vitals.plan import FOLDS
@@ -182,6 +182,38 @@ class VitalsMonitor(AbstractEstimator):
             "risk": risks,
             "alarm": raise_alarms(watch, risks, answering.threshold, answering.silence_h),
         }
+
+    def forecast(self, data: Any, *, level: float = 90.0) -> dict[str, np.ndarray]:
+        """Foretell at each step what the next one will measure, if it measures it.
+
+        Parameters
+        ----------
+        data : Events or DataFrame
+            As of `fit`, for a monitor without target.
+        level : float
+            Per cent of the next measurements that their intervals should hold, below 100.
+
+        Returns
+        -------
+        dict of str to ndarray
+            Columns ``subject_id``, ``hour``, and for each variable its name, ``_low`` and ``_high``.
+        """
+        self._require_fitted("forecast")
+        where = f"{type(self).__name__}.forecast"
+        if self.target is not None:
+            must, do = "the monitor must watch for surprises", "Fit one with target=None"
+            raise InputError(explain(where, must, f"target={self.target!r}", do))
+        check_number(where, "level", level, most=100.0, is_open=True)
+        timelines = self._read(where, data, None)[0].timelines
+        ends = coming(self.fitted_, self.fitted_.answers(timelines)[0], level)
+        columns = {
+            "subject_id": np.repeat(timelines.subjects, timelines.steps),
+            "hour": timelines.hours,
+        }
+        for place, name in enumerate(self.variables_):
+            for end, values in zip(("_low", "", "_high"), ends, strict=True):
+                columns[f"{name}{end}"] = values[:, place]
+        return columns
 
     def stream(self, static: Mapping[str, float] | None = None) -> VitalsStream:
         """Watch one stay from its first event on.

@@ -82,6 +82,22 @@ def surprises(before: np.ndarray, scaled: np.ndarray) -> np.ndarray:
     return np.where(known, far, 0.0).max(1, initial=0.0)
 
 
+def coming(
+    fitted: Fitted, answers: np.ndarray, level: float
+) -> tuple[np.ndarray, np.ndarray, np.ndarray]:
+    """Give what is foretold of the next measurements, in their units: low, middle and high (M, V).
+
+    A Laplace distribution's central interval of probability p reaches −log(1 − p) spreads.
+    """
+    V = len(fitted.layout.variables)
+    middle, spread = answers[:, :V], np.exp(np.maximum(answers[:, V:], NARROWEST))
+    reach = -np.log(1.0 - level / 100.0) * spread
+    low, between, high = (
+        fitted.encoder.scales.undone(part) for part in (middle - reach, middle, middle + reach)
+    )
+    return low, between, high
+
+
 def standing(surprise: np.ndarray, tail: np.ndarray) -> np.ndarray:
     """Give the share of known steps whose surprise was smaller, from the quantiles in `tail`."""
     shares = 1.0 - 0.5 ** np.arange(1, len(tail) + 1)
