@@ -72,7 +72,7 @@ class Scales:
         return mapped.reshape(values.shape)
 
     def undone(self, scores: np.ndarray) -> np.ndarray:
-        """Map (…, V) from standard units back, float64; beyond the ends as far as straight lines go.
+        """Map (…, V) from standard units back, float64; beyond the ends along straight lines.
 
         Examples
         --------

@@ -196,7 +196,7 @@ class VitalsMonitor(AbstractEstimator):
         Returns
         -------
         dict of str to ndarray
-            Columns ``subject_id``, ``hour``, and for each variable its name, ``_low`` and ``_high``.
+            Columns ``subject_id``, ``hour``, and each variable alone, with ``_low`` and ``_high``.
         """
         self._require_fitted("forecast")
         where = f"{type(self).__name__}.forecast"
