@@ -21,7 +21,9 @@ PLAIN = ("last", "measured", "freshness", "change", "mean", "low", "high")
 the value is (1 now, falling to 0), what it has changed since the one before, and mean, least and
 largest so far."""
 IN_PIECES = ("last", "low", "high")
-KINDS = (*PLAIN, *(f"{kind} in pieces" for kind in IN_PIECES))
+NEVER = "never"
+"""1 until a variable is measured for the first time."""
+KINDS = (*PLAIN, NEVER, *(f"{kind} in pieces" for kind in IN_PIECES))
 CUTS = np.array([-2.0, -1.0, 0.0, 1.0])
 """Standard units at which pieces of a value begin; each is one unit wide and rises from 0 to 1, so
 that too low and too high can both be bad."""
@@ -118,7 +120,7 @@ class StepEncoder:
     @property
     def inputs(self) -> int:
         """Features of a step."""
-        columns = sum(len(CUTS) if kind not in PLAIN else 1 for kind in self.kinds)
+        columns = sum(len(CUTS) if kind.endswith("in pieces") else 1 for kind in self.kinds)
         fixed = 2 * len(self.static_names) + 3 + len(HOUR_CUTS)
         return columns * len(self.variables) + fixed
 
@@ -187,6 +189,7 @@ class StepEncoder:
             "mean": lambda: np.where(known, total / np.maximum(1, count), 0.0),
             "low": lambda: np.where(known, low, 0.0),
             "high": lambda: np.where(known, high, 0.0),
+            NEVER: lambda: ~known,
         }
         for kind in IN_PIECES:
             told[f"{kind} in pieces"] = lambda of=told[kind]: _pieces(of(), CUTS, 1.0)

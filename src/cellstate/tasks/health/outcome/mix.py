@@ -47,7 +47,7 @@ class Mix:
             return cls()
         known = ~np.isnan(truth[:, 0])
         net, line, y = networks[known], linear[known], truth[known, 0]
-        found = [_scaled(target, s * net + (1 - s) * line, y) for s in SHARES]
+        found = [scaled(target, s * net + (1 - s) * line, y) for s in SHARES]
         best = int(np.argmin([loss for loss, _, _ in found]))
         _, slope, shift = found[best]
         return cls(float(SHARES[best]), slope, shift)
@@ -59,8 +59,8 @@ class Mix:
         return self.slope * (self.share * networks + (1 - self.share) * linear) + self.shift
 
 
-def _scaled(target: Target, answers: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
-    """Give the least loss over slope and shift, and these."""
+def scaled(target: Target, answers: np.ndarray, y: np.ndarray) -> tuple[float, float, float]:
+    """Give the least loss of answers (n, outputs) over slope and shift, and these."""
     optimize = require("scipy.optimize", extra="train")
     if target.kind == "number":
         standard = (y - target.mean) / target.scale

@@ -8,9 +8,11 @@ from collections.abc import Sequence
 import numpy as np
 
 from cellstate.extras import require
+from cellstate.tasks.health.outcome.mix import scaled
+from cellstate.tasks.health.outcome.targets import Target
 from cellstate.tasks.health.vitals.fitted import linear_answers
 
-STRENGTHS = (0.0003, 0.001)
+STRENGTHS = (0.0001, 0.0003, 0.001)
 """Inverse penalties to choose from, for standard units."""
 LEAST_SPREAD = 0.01
 """Added to the standard deviation of a column, so that rare marks stay small."""
@@ -51,8 +53,7 @@ def fit_linear(
             learn = _some(np.flatnonzero(known & ~held), truth, rng)
             weights.append(_fit(x[learn], truth[learn], strength))
             said[held] = linear_answers(weights[-1], x[held])
-        right = np.where(truth[known] > 0, -said[known, 0], said[known, 0])
-        loss = float(np.logaddexp(0.0, right).mean())
+        loss, _, _ = scaled(Target("", "binary", (0, 1)), said[known], truth[known])
         if best is None or loss < best[0]:
             best = (loss, np.mean(weights, axis=0), said)
     assert best is not None, "there are penalties to choose from"
