@@ -15,7 +15,8 @@ Outcomes = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="A table of outcomes or questions: subject_id and, where known, prediction_time.",
+        help="A table of outcomes or questions: subject_id and, where known, prediction_time; or "
+        "the outcomes of PhysioNet 2012.",
     ),
 ]
 Labels = Annotated[
@@ -23,6 +24,7 @@ Labels = Annotated[
     typer.Option(metavar="FILE", help="A table of labels: subject_id, time and the target."),
 ]
 TARGET_2019 = "SepsisLabel"
+OUTCOMES_2012 = ("RecordID", "SAPS-I", "SOFA", "Length_of_stay", "Survival", "In-hospital_death")
 
 
 def read_stays(paths: list[Path]) -> Any:
@@ -35,11 +37,27 @@ def read_stays(paths: list[Path]) -> Any:
 
 
 def read_outcomes(path: Path) -> Any:
-    """Read a table of outcomes; the record numbers of PhysioNet 2012 are its subjects."""
+    """Read a table of outcomes, or PhysioNet 2012's, whose record numbers are the subjects."""
+    if path.suffix == ".txt":
+        return _outcomes_2012(path)
     table = reading.read_frames([path])
+    if set(OUTCOMES_2012) <= set(table.columns):
+        return _outcomes_2012(path)
     if "RecordID" in table.columns and "subject_id" not in table.columns:
         return table.rename({"RecordID": "subject_id"})
     return table
+
+
+def _outcomes_2012(path: Path) -> Any:
+    """Give the outcomes under the names that the file has; its -1 becomes an empty cell."""
+    import polars as pl
+
+    from cellstate.data.health.physionet2012 import read_outcomes
+
+    told = read_outcomes(path)
+    names = ("subject_id", *OUTCOMES_2012[1:])
+    columns = (told.subjects.tolist(), told.saps, told.sofa, told.days, told.survival, told.died)
+    return pl.DataFrame(dict(zip(names, columns, strict=True)), nan_to_null=True)
 
 
 def read_labelled(paths: list[Path], labels: Path | None) -> tuple[Any, ...]:

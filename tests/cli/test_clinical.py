@@ -1,0 +1,41 @@
+"""Clinical files of a command line, through the real estimators, in small."""
+
+import numpy as np
+import pytest
+
+HEADER = "RecordID,SAPS-I,SOFA,Length_of_stay,Survival,In-hospital_death"
+DAYS = (-1, *range(3, 18))  # of the first nobody knows
+
+
+@pytest.fixture
+def records(tmp_path):
+    """Sixteen records of PhysioNet 2012's form; who dies has a fast heart."""
+    rng = np.random.default_rng(0)
+    folder = tmp_path / "set-a"
+    folder.mkdir()
+    for k in range(16):
+        lines = ["Time,Parameter,Value", f"00:00,RecordID,{132500 + k}"]
+        for hour in range(4):
+            lines.append(f"0{hour}:07,HR,{70 + 40 * (k % 2) + rng.normal():.1f}")
+        (folder / f"{132500 + k}.txt").write_text("\n".join(lines) + "\n")
+    return folder
+
+
+def outcomes(folder, name):
+    rows = [f"{132500 + k},6,1,{days},-1,{k % 2}" for k, days in enumerate(DAYS)]
+    path = folder / name
+    path.write_text("\n".join((HEADER, *rows)) + "\n")
+    return path
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+@pytest.mark.parametrize("name", ["Outcomes-a.txt", "outcomes.csv"])
+def test_outcomes_are_read_as_they_come(cellstate, records, tmp_path, name):
+    told, model = outcomes(tmp_path, name), tmp_path / "model"
+    given = ("--outcomes", told, "--target", "Length_of_stay", "--epochs", 1, "--out", model)
+    fitted = cellstate("fit", "outcome", records, *given)
+    assert fitted.code == 0
+    assert "left out 1 row of outcomes without any outcome: 1." in fitted.err
+    rows = cellstate("predict", model, records, "--json").json["rows"]
+    assert [row["subject_id"] for row in rows] == list(range(132500, 132516))
+    assert all(0 < row["Length_of_stay"] < 40 for row in rows)
