@@ -14,10 +14,10 @@ def records(tmp_path):
     folder = tmp_path / "set-a"
     folder.mkdir()
     for k in range(16):
-        lines = ["Time,Parameter,Value", f"00:00,RecordID,{132500 + k}"]
-        for hour in range(4):
-            lines.append(f"0{hour}:07,HR,{70 + 40 * (k % 2) + rng.normal():.1f}")
-        (folder / f"{132500 + k}.txt").write_text("\n".join(lines) + "\n")
+        beats = 70 + 40 * (k % 2) + rng.normal(size=4)
+        lines = [f"0{hour}:07,HR,{rate:.1f}" for hour, rate in enumerate(beats)]
+        head = ("Time,Parameter,Value", f"00:00,RecordID,{132500 + k}")
+        (folder / f"{132500 + k}.txt").write_text("\n".join((*head, *lines)) + "\n")
     return folder
 
 
