@@ -39,3 +39,30 @@ def test_outcomes_are_read_as_they_come(cellstate, records, tmp_path, name):
     rows = cellstate("predict", model, records, "--json").json["rows"]
     assert [row["subject_id"] for row in rows] == list(range(132500, 132516))
     assert all(0 < row["Length_of_stay"] < 40 for row in rows)
+
+
+def test_other_files_are_refused_by_what_a_job_reads(cellstate, records, tmp_path):
+    model = tmp_path / "model"
+    empty = tmp_path / "empty"
+    empty.mkdir()
+    told = ("--outcomes", outcomes(tmp_path, "Outcomes-a.txt"), "--target", "In-hospital_death")
+    for given, message in (
+        ((empty, *told), "a folder must hold PhysioNet 2012's records (.txt)"),
+        ((tmp_path / "nowhere", *told), "must be a file; got no file there"),
+        ((records,), "outcomes must be given"),
+    ):
+        result = cellstate("fit", "outcome", *given, "--out", model)
+        assert result.code == 2
+        assert message in result.err
+    result = cellstate("fit", "vitals", records, "--target", "x", "--out", model)
+    assert "a folder must hold PhysioNet 2019's patients (.psv)" in result.err
+
+
+@pytest.mark.filterwarnings("default::UserWarning")
+def test_new_data_must_be_named(cellstate, records, tmp_path):
+    told, model = outcomes(tmp_path, "Outcomes-a.txt"), tmp_path / "model"
+    given = ("--outcomes", told, "--target", "In-hospital_death", "--epochs", 1, "--out", model)
+    assert cellstate("fit", "outcome", records, *given).code == 0
+    result = cellstate("predict", model)
+    assert (result.code, result.out) == (2, "")
+    assert "data must be named; got none" in result.err

@@ -33,7 +33,7 @@ def read_stays(paths: list[Path]) -> Any:
         from cellstate.data.health.physionet2012 import read_physionet2012
 
         return read_physionet2012(_one(paths))
-    return reading.read_frames(paths)
+    return _tables(paths, "PhysioNet 2012's records (.txt)")
 
 
 def read_outcomes(path: Path) -> Any:
@@ -71,8 +71,20 @@ def read_labelled(paths: list[Path], labels: Path | None) -> tuple[Any, ...]:
         ids = [told.subjects[place] for place in told.subject]
         rows = {"subject_id": ids, "time": told.hours, TARGET_2019: told.label}
         return events, pl.DataFrame(rows)
-    frame = reading.read_frames(paths)
+    frame = _tables(paths, "PhysioNet 2019's patients (.psv)")
     return (frame, reading.read_frames([labels])) if labels is not None else (frame,)
+
+
+def _tables(paths: list[Path], records: str) -> Any:
+    """Read tables; say what a folder would have to hold."""
+    if not paths:
+        must, do = "data must be named", "Name a table, or a folder or archive of records"
+        raise InputError(explain("cellstate", must, "none", do))
+    for path in paths:
+        if path.is_dir():
+            must = f"a folder must hold {records}"
+            raise InputError(explain(str(path), must, "none", "Name the tables themselves"))
+    return reading.read_frames(paths)
 
 
 def _one(paths: list[Path]) -> Path:

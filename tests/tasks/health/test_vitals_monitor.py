@@ -217,6 +217,7 @@ def test_a_refused_event_leaves_the_stream_as_it_was(
         ({"static": 3}, TABLE, None, InputError, "static must be the name of a column"),
         ({}, TABLE.with_columns(sepsis=2), None, FrameError, "must hold 0 and 1"),
         ({"target": None}, TABLE.drop("sepsis"), TABLE, InputError, "labels go with a target"),
+        ({"target": None}, TABLE.filter(pl.col("time") == 0), None, InputError, "after the first"),
         ({"alarms_per_day": -1}, TABLE, None, InputError, "alarms_per_day must be"),
         ({"size": "vast"}, TABLE, None, InputError, "size must be"),
         ({}, TABLE.drop("time"), None, FrameError, "column 'time'"),

@@ -25,7 +25,7 @@ from cellstate.tasks.health.vitals.plan import FOLDS
 from cellstate.tasks.health.vitals.saved import describe, restored
 from cellstate.tasks.health.vitals.stream import VitalsStream
 from cellstate.tasks.health.vitals.task import Watched
-from cellstate.tasks.health.vitals.watching import check_labels, read_watched
+from cellstate.tasks.health.vitals.watching import check_labels, check_surprises, read_watched
 from cellstate.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -143,6 +143,8 @@ class VitalsMonitor(AbstractEstimator):
         check_patients(where, watched.timelines.subjects, FOLDS)
         if self.target is not None:
             check_labels(where, self.target, watched)
+        else:
+            check_surprises(where, watched.timelines)
         self.fitted_, held = fit_networks(watched, layout, settings)
         self.variables_ = layout.variables
         risks = risks_of(self.fitted_, watched.timelines, held.answers)

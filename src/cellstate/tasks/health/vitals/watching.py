@@ -171,3 +171,19 @@ def check_labels(where: str, target: str, watched: Watched) -> None:
         given = "no labels" if not len(known) else f"{len(known):,} steps that are all equal"
         do = "Give a column of the table, or labels, with both; or target=None for surprise"
         raise InputError(explain(where, must, given, do))
+
+
+def check_surprises(where: str, timelines: Timelines) -> None:
+    """Require measurements that something went before.
+
+    Raises
+    ------
+    InputError
+        Nothing was measured after the first step of any stay.
+    """
+    is_first = np.zeros(len(timelines.hours), dtype=bool)
+    is_first[timelines.offsets[:-1][timelines.steps > 0]] = True
+    if np.isnan(np.asarray(timelines.values)[~is_first]).all():
+        must = "something must be measured after the first step of a stay, to be foretold"
+        given = f"nothing in {len(timelines):,} stays"
+        raise InputError(explain(where, must, given, "Give longer stays, or a target"))
