@@ -56,6 +56,10 @@ def test_other_files_are_refused_by_what_a_job_reads(cellstate, records, tmp_pat
         assert message in result.err
     result = cellstate("fit", "vitals", records, "--target", "x", "--out", model)
     assert "a folder must hold PhysioNet 2019's patients (.psv)" in result.err
+    (empty / "p1.psv").write_text("HR|SepsisLabel\n80|0\n")
+    given = (empty, "--labels", tmp_path / "labels.csv", "--target", "SepsisLabel")
+    result = cellstate("fit", "vitals", *given, "--out", model)
+    assert "hold their labels; got --labels" in result.err
 
 
 @pytest.mark.filterwarnings("default::UserWarning")

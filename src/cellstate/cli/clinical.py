@@ -67,6 +67,9 @@ def read_labelled(paths: list[Path], labels: Path | None) -> tuple[Any, ...]:
 
         from cellstate.data.health.physionet2019 import read_physionet2019
 
+        if labels is not None:
+            must = "PhysioNet 2019's patients hold their labels"
+            raise InputError(explain("cellstate", must, f"--labels {labels}", "Leave it out"))
         events, told = read_physionet2019(_one(paths))
         ids = [told.subjects[place] for place in told.subject]
         rows = {"subject_id": ids, "time": told.hours, TARGET_2019: told.label}
