@@ -137,6 +137,14 @@ def test_questions_without_events_get_no_answer(risk: OutcomePredictor) -> None:
     assert np.isnan(risks[1])
 
 
+def test_a_table_tells_when_each_answer_was_asked_for(risk: OutcomePredictor) -> None:
+    asked = pl.DataFrame({"subject_id": [3, 3, 4], "prediction_time": [2.0, 5.0, 5.0]})
+    told = risk.table(VITALS, asked)
+    assert [*told] == ["subject_id", "prediction_time", "died", "risk_died"]
+    assert told["prediction_time"] == [2.0, 5.0, 5.0]
+    assert told["risk_died"][0] != told["risk_died"][1]
+
+
 ASKED = OUTCOMES.select("subject_id", "died")
 WARNED = ("none in 60 rows", "some outcome must be known")
 

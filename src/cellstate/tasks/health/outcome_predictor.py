@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from cellstate.data.health.events import Events
+from cellstate.data.health.table import as_table, read_cells
 from cellstate.data.health.timelines import Layout, Timelines, lay_out
 from cellstate.data.health.windows import places_of, windows_of
 from cellstate.errors import InputError, explain
@@ -15,6 +16,9 @@ from cellstate.tasks.arguments import check_config, check_seed
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.health.cohort import (
+    PREDICTION,
+    START,
+    SUBJECT,
     Cohort,
     as_events,
     check_patients,
@@ -200,7 +204,7 @@ class OutcomePredictor(AbstractEstimator):
         return self._told([_spread(values, rows, total) for values in decoded])
 
     def table(self, events: Any, questions: Any = None) -> dict[str, Any]:
-        """Give answers as columns: the subject, and for each target what is said and how surely.
+        """Give answers as columns: who, until when, and for each target what is said, how surely.
 
         Parameters
         ----------
@@ -208,7 +212,11 @@ class OutcomePredictor(AbstractEstimator):
             As of `predict`.
         """
         decoded, rows, total, subjects = self._decoded("table", events, questions)
-        columns: dict[str, Any] = {"subject_id": subjects.tolist()}
+        columns: dict[str, Any] = {SUBJECT: subjects.tolist()}
+        if questions is not None:
+            asked = as_table(questions, (SUBJECT,), where=f"{type(self).__name__}.table")
+            for name in [name for name in (START, PREDICTION) if name in asked.columns]:
+                columns[name] = read_cells(asked.get_column(name))
         for target, said in zip(self.targets_, decoded, strict=True):
             named = _spread(_named(target, said), rows, total)
             columns[target.name] = named.tolist()
