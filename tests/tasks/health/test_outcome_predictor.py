@@ -11,6 +11,7 @@ import polars as pl
 import pytest
 
 from cellstate import OutcomePredictor, TrainConfig
+from cellstate.data.health.left_out import LeftOutWarning
 from cellstate.errors import FrameError, InputError
 from cellstate.tasks.health.cohort import CohortWarning
 from cellstate.tasks.health.unread import UnreadCodesWarning
@@ -284,3 +285,10 @@ def test_a_loaded_model_tells_what_it_scored(risk: OutcomePredictor, tmp_path: P
     assert told.rows["LSTM"] == risk.evaluate(VITALS, OUTCOMES).rows["LSTM"]
     assert "keeps no rows" in told.notes[0]
     assert len(again.story().sections) < len(risk.story().sections)
+
+
+def test_values_that_were_left_out_can_be_listed() -> None:
+    wrong = pl.concat([VITALS, VITALS[:1].with_columns(time=pl.lit(9.0), Temp=pl.lit(370.0))])
+    with pytest.warns(LeftOutWarning, match=r"1 Temp outside .* \(row 361\)"):
+        model = OutcomePredictor("died", train=BRIEF).fit(wrong, OUTCOMES)
+    assert model.left_out_.listed()["row"] == [361]

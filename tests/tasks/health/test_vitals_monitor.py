@@ -10,6 +10,7 @@ import polars as pl
 import pytest
 
 from cellstate import TrainConfig, VitalsMonitor
+from cellstate.data.health.left_out import LeftOutWarning
 from cellstate.errors import FrameError, InputError
 from cellstate.tasks.health.cohort import CohortWarning
 from cellstate.tasks.health.unread import UnreadCodesWarning
@@ -267,3 +268,10 @@ def test_answers_need_no_labels(fitted: VitalsMonitor) -> None:
 def test_codes_that_are_not_read_are_named(fitted: VitalsMonitor) -> None:
     with pytest.warns(UnreadCodesWarning, match=r"1 code of 810 events .* 'Resp'"):
         fitted.predict(TABLE.with_columns(Resp=pl.lit(16.0)))
+
+
+def test_values_that_were_left_out_can_be_listed() -> None:
+    wrong = TABLE.with_columns(Temp=pl.when(pl.int_range(N * T) == 4).then(370.0).otherwise(37.0))
+    with pytest.warns(LeftOutWarning, match=r"1 Temp outside .* \(row 5\)"):
+        model = monitor(train=BRIEF).fit(wrong)
+    assert model.left_out_.listed()["row"] == [5]

@@ -82,6 +82,8 @@ class OutcomePredictor(AbstractEstimator):
         What was learned about the outcomes.
     variables_ : tuple of str
         Codes that are read.
+    left_out_ : LeftOut
+        Rows of events that `fit` left out; it is not kept in a model's folder.
 
     Examples
     --------
@@ -161,6 +163,7 @@ class OutcomePredictor(AbstractEstimator):
             timelines, layout, cohort.targets, cohort.truths, settings
         )
         self.targets_, self.variables_ = self.fitted_.targets, layout.variables
+        self.left_out_ = laid.left_out
         self._keep(timelines, cohort, held)
         return self
 

@@ -68,6 +68,8 @@ class VitalsMonitor(AbstractEstimator):
         Codes that are read.
     threshold_ : float
         Risk from which there is an alarm.
+    left_out_ : LeftOut
+        Values that `fit` left out; it is not kept in a model's folder.
 
     Examples
     --------
@@ -146,7 +148,7 @@ class VitalsMonitor(AbstractEstimator):
         else:
             check_surprises(where, watched.timelines)
         self.fitted_, held = fit_networks(watched, layout, settings)
-        self.variables_ = layout.variables
+        self.variables_, self.left_out_ = layout.variables, watched.timelines.left_out
         risks = risks_of(self.fitted_, watched.timelines, held.answers)
         self._thresholds = self._alone = Thresholds.of(policy, watched, risks)
         if self.target is not None:
