@@ -90,6 +90,16 @@ def test_any_job_whose_network_is_a_chain_is_exported(cellstate, tmp_path, descr
     assert session.get_inputs()[0].type == "tensor(int64)"
 
 
+def test_a_job_of_several_networks_is_not_exported_in_part(cellstate, tmp_path):
+    described = {"kind": "monitor", "networks": 3, "layers": {"chain": network.to_json(TEXT)}}
+    weights = random_tensors(TEXT, np.random.default_rng(0))
+    tensors = {f"network.{k}.{name}": w for k in range(3) for name, w in weights.items()}
+    artifact.save(tmp_path / "model", Manifest("vitals", network=described), tensors)
+    result = cellstate("export", tmp_path / "model", tmp_path / "part.onnx")
+    assert (result.code, result.out) == (2, "")
+    assert "must be one chain of layers; got 3 networks, for the job 'vitals'" in result.err
+
+
 def test_an_export_needs_no_torch(folder):
     code = (
         "import atexit, sys; from cellstate.cli import main;"

@@ -80,3 +80,17 @@ def test_paragraphs_are_as_wide_as_a_page(capfd):
     lines = capfd.readouterr().out.splitlines()
     assert len(lines) == 3
     assert max(map(len, lines)) <= 80
+
+
+def test_a_table_with_many_columns_is_printed_in_parts_and_loses_none(capfd):
+    names = ["system", *(f"some metric {k}" for k in range(12))]
+    screen.print_table(names, [("logistic regression", *(k + 0.1234 for k in range(12)))])
+    printed = capfd.readouterr().out
+    assert max(map(len, printed.splitlines())) <= 80
+    assert all(f"{k + 0.1234:.4g}" in printed for k in range(12))
+    assert printed.count("regression") == 2  # each part names its rows
+
+
+def test_a_column_with_gaps_stands_to_the_right(capfd):
+    screen.print_table(["n"], [(1000,), (None,), (7,)])
+    assert "\n 1000\n\n    7\n" in capfd.readouterr().out

@@ -97,3 +97,14 @@ def test_risks_are_told_with_their_alarms_and_what_moved_them():
     assert "no alarm" in text
     assert "+0.2" in text
     assert "2 more are not drawn." in text
+
+
+@pytest.mark.parametrize("width", [40, 80, 120])
+def test_a_table_with_many_columns_is_told_in_parts_and_loses_none(width):
+    scores = {f"metric {k}": 0.1111 + k / 100 for k in range(12)}
+    row = ("gradient boosting", *scores.values())
+    table = sections.Table("Scores", ("system", *scores), (row,), best={"metric 3": "max"})
+    text = printed(sections.Story("Job", "", (table,)), width)
+    assert max(map(len, text.splitlines())) <= width
+    assert all(f"{value:.4f}" in text for value in scores.values())
+    assert "● 0.1411" in text

@@ -27,6 +27,16 @@ def test_a_part_of_the_network_is_shown_and_cannot_win():
     assert "copy, has 4.0" in evaluation.verdict
 
 
+def test_nobody_wins_where_the_score_is_not_defined():
+    nothing, something = {"words": float("nan")}, {"words": 4.0}
+    evaluation = scored({"LSTM": nothing, "copy": nothing})
+    assert evaluation.winner == ""
+    assert "Nobody wins: words is not defined" in evaluation.verdict
+    assert "*" not in str(evaluation)
+    assert scored({"LSTM": something, "copy": nothing}).winner == "LSTM"
+    assert scored({"LSTM": nothing, "copy": something}).winner == "copy"
+
+
 def test_what_is_not_in_the_table_is_refused_with_the_nearest_name():
     evaluation = scored({"LSTM": {"words": 3.0}, "copy": {"words": 4.0}})
     with pytest.raises(

@@ -15,7 +15,8 @@ Outcomes = Annotated[
     Path | None,
     typer.Option(
         metavar="FILE",
-        help="A table of outcomes or questions: subject_id and, where known, prediction_time.",
+        help="A table of outcomes or questions: subject_id and, where known, prediction_time; or "
+        "the outcomes of PhysioNet 2012.",
     ),
 ]
 Labels = Annotated[
@@ -23,6 +24,7 @@ Labels = Annotated[
     typer.Option(metavar="FILE", help="A table of labels: subject_id, time and the target."),
 ]
 TARGET_2019 = "SepsisLabel"
+OUTCOMES_2012 = ("RecordID", "SAPS-I", "SOFA", "Length_of_stay", "Survival", "In-hospital_death")
 
 
 def read_stays(paths: list[Path]) -> Any:
@@ -35,15 +37,31 @@ def read_stays(paths: list[Path]) -> Any:
         from cellstate.data.health.physionet2012 import read_physionet2012
 
         return read_physionet2012(_one(paths))
-    return reading.read_frames(paths)
+    return _tables(paths, "PhysioNet 2012's records (.txt)")
 
 
 def read_outcomes(path: Path) -> Any:
-    """Read a table of outcomes; the record numbers of PhysioNet 2012 are its subjects."""
+    """Read a table of outcomes, or PhysioNet 2012's, whose record numbers are the subjects."""
+    if path.suffix == ".txt":
+        return _outcomes_2012(path)
     table = reading.read_frames([path])
+    if set(OUTCOMES_2012) <= set(table.columns):
+        return _outcomes_2012(path)
     if "RecordID" in table.columns and "subject_id" not in table.columns:
         return table.rename({"RecordID": "subject_id"})
     return table
+
+
+def _outcomes_2012(path: Path) -> Any:
+    """Give the outcomes under the names that the file has; its -1 becomes an empty cell."""
+    import polars as pl
+
+    from cellstate.data.health.physionet2012 import read_outcomes
+
+    told = read_outcomes(path)
+    names = ("subject_id", *OUTCOMES_2012[1:])
+    columns = (told.subjects.tolist(), told.saps, told.sofa, told.days, told.survival, told.died)
+    return pl.DataFrame(dict(zip(names, columns, strict=True)), nan_to_null=True)
 
 
 def read_labelled(paths: list[Path], labels: Path | None) -> tuple[Any, ...]:
@@ -53,12 +71,27 @@ def read_labelled(paths: list[Path], labels: Path | None) -> tuple[Any, ...]:
 
         from cellstate.data.health.physionet2019 import read_physionet2019
 
+        if labels is not None:
+            must = "PhysioNet 2019's patients hold their labels"
+            raise InputError(explain("cellstate", must, f"--labels {labels}", "Leave it out"))
         events, told = read_physionet2019(_one(paths))
         ids = [told.subjects[place] for place in told.subject]
         rows = {"subject_id": ids, "time": told.hours, TARGET_2019: told.label}
         return events, pl.DataFrame(rows)
-    frame = reading.read_frames(paths)
+    frame = _tables(paths, "PhysioNet 2019's patients (.psv)")
     return (frame, reading.read_frames([labels])) if labels is not None else (frame,)
+
+
+def _tables(paths: list[Path], records: str) -> Any:
+    """Read tables; say what a folder would have to hold."""
+    if not paths:
+        must, do = "data must be named", "Name a table, or a folder or archive of records"
+        raise InputError(explain("cellstate", must, "none", do))
+    for path in paths:
+        if path.is_dir():
+            must = f"a folder must hold {records}"
+            raise InputError(explain(str(path), must, "none", "Name the tables themselves"))
+    return reading.read_frames(paths)
 
 
 def _one(paths: list[Path]) -> Path:

@@ -18,8 +18,6 @@ if TYPE_CHECKING:
 
     from cellstate.tasks.sections import Story
 
-_LONG_WORD = 20  # characters; longer ones, such as checksums, may break
-
 Json = Annotated[bool, typer.Option("--json", help="Print one JSON document and nothing else.")]
 
 
@@ -75,30 +73,35 @@ def print_table(columns: Sequence[str], rows: Iterable[Sequence[Any]], title: st
     from rich import box
     from rich.table import Table
 
-    table = Table(
-        title=title or None,
-        box=box.SIMPLE,
-        padding=(0, 1, 0, 0),
-        pad_edge=False,
-        title_justify="left",
-        title_style="",
-    )
-    body = [list(row) for row in rows]
-    for place, name in enumerate(columns):
-        right = bool(body) and all(isinstance(row[place], int | float) for row in body)
-        cells = [name, *(_cell(row[place]) for row in body)]
-        # Rich would rather break words than let another column have the room.
-        longest = max(len(word) for cell in cells for word in cell.split() or [""])
-        table.add_column(
-            name,
-            justify="right" if right else "left",
-            overflow="fold",
-            min_width=min(longest, _LONG_WORD),
-        )
-    for row in body:
-        table.add_row(*map(_cell, row))
+    from cellstate.inspector.terminal import fitted, in_blocks, longest_word
+
+    rows = [[*row] for row in rows]
+    cells = [list(map(_cell, row)) for row in rows]
+    words = [[name, *(row[k] for row in cells)] for k, name in enumerate(columns)]
+    needs = [*map(longest_word, words)]
     with _page() as console:
-        console.print(table)
+        room = console.width - 2
+        # Two blanks stand between columns. Rich alone would rather lose columns than break words.
+        for block in in_blocks([need + 2 for need in needs], room):
+            table = Table(
+                title=title or None,
+                box=box.SIMPLE,
+                padding=(0, 1, 0, 0),
+                pad_edge=False,
+                title_justify="left",
+                title_style="",
+            )
+            wishes = [max(map(len, words[k])) for k in block]
+            widths = fitted([needs[k] for k in block], wishes, room - 2 * len(block))
+            for k, width in zip(block, widths, strict=True):
+                kinds = {type(row[k]) for row in rows} - {type(None)}
+                right = bool(kinds) and kinds <= {int, float, bool}
+                justify = "right" if right else "left"
+                table.add_column(columns[k], justify=justify, overflow="fold", width=width)
+            for row in cells:
+                table.add_row(*(row[k] for k in block))
+            console.print(table)
+            title = ""
 
 
 @contextmanager

@@ -41,9 +41,11 @@ def read_frame(path: str | os.PathLike[str]) -> Any:
         polars is not installed.
     """
     file = Path(path)
+    if not file.exists():
+        raise _bad(file, "must be a file", "no file there", "Check the path")
     form = _form(file)
     if not file.is_file():
-        raise _bad(file, "must be a file", "no file there", "Check the path")
+        raise _bad(file, "must be a file", "something else", "Check the path")
     if file.stat().st_size == 0:
         raise _bad(file, "must hold rows", "an empty file", "Check how it was written")
     polars = require("polars", extra="forecast")

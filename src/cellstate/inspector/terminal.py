@@ -15,8 +15,60 @@ from cellstate.inspector.plot.axis import Axis
 
 STYLES = ("blue", "dark_orange3", "green", "magenta", "yellow", "cyan")
 WIDEST = 110
+LONG_WORD = 20
+"""Characters; longer words, such as checksums, may break."""
 _CONTROL = re.compile("[\x00-\x08\x0b-\x1f\x7f-\x9f\ud800-\udfff]")
 _ASCII = str.maketrans({formats.MINUS: "-", formats.MISSING: "-", "✓": "+", "→": ">", "↓": "v"})
+
+
+def longest_word(cells: Iterable[str]) -> int:
+    """Count the letters of the longest word, up to those of a long one.
+
+    Examples
+    --------
+    >>> longest_word(["log loss", "0.5"])
+    4
+    """
+    return min(LONG_WORD, max((len(word) for cell in cells for word in cell.split()), default=1))
+
+
+def fitted(needs: Sequence[int], wishes: Sequence[int], room: int) -> list[int | None]:
+    """Give each column what it needs, and what is left to the first that wish for more.
+
+    Examples
+    --------
+    >>> fitted([4, 4, 4], [6, 9, 9], 18)
+    [6, 8, 4]
+    >>> fitted([4, 40], [4, 40], 20)  # it cannot be helped: let rich break words
+    [None, None]
+    """
+    spare = room - sum(needs)
+    if spare < 0:
+        return [None] * len(needs)
+    widths: list[int | None] = []
+    for need, wish in zip(needs, wishes, strict=True):
+        more = min(spare, max(0, wish - need))
+        widths.append(need + more)
+        spare -= more
+    return widths
+
+
+def in_blocks(widths: Sequence[int], room: int) -> list[list[int]]:
+    """Share columns out among tables that fit, each of which begins with the first column.
+
+    Examples
+    --------
+    >>> in_blocks([8, 6, 6, 6], 20)
+    [[0, 1, 2], [0, 3]]
+    """
+    blocks, used = [[0]], widths[0]
+    for place, width in enumerate(widths[1:], start=1):
+        if len(blocks[-1]) > 1 and used + width > room:
+            blocks.append([0])
+            used = widths[0]
+        blocks[-1].append(place)
+        used += width
+    return blocks
 
 
 class Terminal:

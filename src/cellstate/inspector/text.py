@@ -25,7 +25,7 @@ from cellstate.inspector.judgement import (
 from cellstate.inspector.plot import characters, formats, thin
 from cellstate.inspector.plot.axis import LARGEST, number_axis, time_axis
 from cellstate.inspector.risk_text import print_risks
-from cellstate.inspector.terminal import STYLES, Terminal
+from cellstate.inspector.terminal import STYLES, Terminal, fitted, in_blocks, longest_word
 from cellstate.tasks import sections
 
 TONES = {"good": ("✓", "green"), "warning": ("!", "dark_orange3")}
@@ -91,10 +91,10 @@ class _Printer:
     def table(self, section: sections.Table) -> None:
         rows = section.rows[:MOST_ROWS]
         columns = list(zip(*rows, strict=True)) if rows else [() for _ in section.columns]
-        table = Table(box=SIMPLE_HEAD, padding=(0, 1), header_style="dim", pad_edge=False)
         cells: list[list[Text]] = []
+        is_numeric: list[bool] = []
         for name, values in zip(section.columns, columns, strict=True):
-            numeric = any(formats.is_number(value) for value in values)
+            is_numeric.append(any(formats.is_number(value) for value in values))
             best = best_rows(values, section.best.get(name))
             sign = "*" if self.out.plain else "●"
             cells.append(
@@ -105,12 +105,32 @@ class _Printer:
                     for row, words in enumerate(formats.column(values))
                 ]
             )
-            table.add_column(
-                self.out.text(name), justify="right" if numeric else "left", overflow="fold"
-            )
-        for row, line in zip(rows, zip(*cells, strict=True), strict=True):
-            table.add_row(*line, style="blue" if is_ours(row) else "")
-        self.out.console.print(Padding(table, (0, 0, 0, 1), expand=False))
+        words = [
+            [name, *(cell.plain for cell in column)]
+            for name, column in zip(section.columns, cells, strict=True)
+        ]
+        needs = [
+            max(longest_word(told), *map(len, told[1:]), 0) if number else longest_word(told)
+            for told, number in zip(words, is_numeric, strict=True)
+        ]
+        room = self.out.console.width - 1
+        # Three blanks stand between columns.
+        for block in in_blocks([need + 3 for need in needs], room) if needs else []:
+            wishes = [max(map(len, words[place])) for place in block]
+            spare = room - 3 * len(block)
+            widths = fitted([needs[place] for place in block], wishes, spare)
+            table = Table(box=SIMPLE_HEAD, padding=(0, 1), header_style="dim", pad_edge=False)
+            for place, width in zip(block, widths, strict=True):
+                table.add_column(
+                    self.out.text(section.columns[place]),
+                    justify="right" if is_numeric[place] else "left",
+                    overflow="fold",
+                    width=width,
+                )
+            for row, line in enumerate(rows):
+                shown = [cells[place][row] for place in block]
+                table.add_row(*shown, style="blue" if is_ours(line) else "")
+            self.out.console.print(Padding(table, (0, 0, 0, 1), expand=False))
         if len(section.rows) > len(rows):
             self.out.say(f"{len(section.rows) - len(rows):,} more rows are not shown.", "dim", 2)
 

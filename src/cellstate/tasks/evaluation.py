@@ -73,7 +73,9 @@ class Evaluation:
 
     @property
     def winner(self) -> str:
-        """The best system; the network, where a baseline is no better."""
+        """The best system; the network, where a baseline is no better; "" where none is defined."""
+        if all(np.isinf(self._worth(name)) for name in self.rows):
+            return ""
         return max(
             (name for name in self.rows if name == NAME or not _is_ours(name)), key=self._worth
         )
@@ -82,6 +84,8 @@ class Evaluation:
     def verdict(self) -> str:
         """Say in one sentence who won."""
         metric = self.decided_by
+        if not self.winner:
+            return f"Nobody wins: {metric} is not defined for these rows, such as equal outcomes."
         best = max((name for name in self.rows if not _is_ours(name)), key=self._worth)
         ours, theirs = (self._shown(metric, self.metric(metric, name)) for name in (NAME, best))
         if self.winner != NAME:
@@ -94,9 +98,10 @@ class Evaluation:
         return f"{NAME} wins: {metric} {ours}; the best baseline, {best}, has {theirs}."
 
     def _worth(self, system: str) -> float:
-        """Give what decides, so that more is better."""
+        """Give what decides, so that more is better; −∞ where it is not defined."""
         sign = 1.0 if self.metrics[self.decided_by].best == "max" else -1.0
-        return sign * self.metric(self.decided_by, system)
+        value = self.metric(self.decided_by, system)
+        return -np.inf if np.isnan(value) else sign * value
 
     def _shown(self, metric: str, value: float) -> str:
         return _cell(value, self.metrics[metric].form)

@@ -14,6 +14,7 @@ if TYPE_CHECKING:
     from cellstate.artifact import Manifest
 
 CHAIN = "chain"
+OTHERS = "Use the model through cellstate predict, or cellstate.load in Python"
 PREFIXES = ("network.0.", "network.", "")  # of a chain's tensors, by job
 
 
@@ -38,6 +39,10 @@ def chain_of(
     (Linear(name='head', inputs=1, outputs=1, activation='identity'),)
     """
     described = manifest.network.get("layers")
+    count = manifest.network.get("networks", 1)
+    if count != 1:
+        must, given = "the model's network must be one chain of layers", f"{count} networks"
+        raise InputError(explain("export", must, f"{given}, for the job {manifest.task!r}", OTHERS))
     if isinstance(described, Mapping) and set(described) == {CHAIN}:
         described = described[CHAIN]
     if not isinstance(described, list):
@@ -73,8 +78,6 @@ def _no_chain(manifest: Manifest, described: Any) -> InputError:
             "export",
             "the model's network must be one chain of layers",
             f"{given}, for the job {manifest.task!r}",
-            "Fit with --decoder recursive, whose network is a chain"
-            if can_be_one
-            else "Use the model through cellstate predict, or cellstate.load in Python",
+            "Fit with --decoder recursive, whose network is a chain" if can_be_one else OTHERS,
         )
     )

@@ -152,7 +152,7 @@ def test_a_layout_is_read_back() -> None:
     ("given", "message"),
     [
         ({"end": [-1.0, 4.0], "start": [0.0, 0.0]}, "must be known and not lie before"),
-        ({"end": [np.nan, 4.0], "start": [0.0, 0.0]}, "the first of them row 1"),
+        ({"end": [np.nan, 4.0], "start": [0.0, 0.0]}, "contrary in row 1"),
     ],
 )
 def test_bad_windows_are_refused_by_row(given: dict[str, Any], message: str) -> None:

@@ -175,3 +175,27 @@ def test_visits_before_birth_and_after_death_are_left_out():
         visits = read_visits(frame)
     assert len(visits) == 2
     assert np.array_equal(visits.death, [60.0, np.nan], equal_nan=True)
+
+
+@pytest.mark.parametrize("name", ["end", "death", "observed_until"])
+def test_hours_beside_time_stamps_are_refused(name):
+    frame = pl.DataFrame({"subject_id": [1], "start": [dt.datetime(2150, 1, 1)], "code": ["a"]})
+    with pytest.raises(FrameError, match=f"start and {name} must both be timestamps"):
+        read_visits(frame.with_columns(pl.lit(400.0).alias(name)))
+    empty = frame.with_columns(pl.lit(None).alias(name))
+    if name != "end":
+        assert len(read_visits(empty)) == 1
+
+
+@pytest.mark.parametrize(
+    ("patients", "message"),
+    [
+        ({"SECRET": [(0, 1, ["a"])], 3: [(0, 1, ["a"])]}, "must all be whole numbers, or all text"),
+        ({"SECRET": [(0, 1, ["a"]), (9, 2, ["a"])]}, "another in visit 2"),
+        ({"SECRET": [(0, 1, "DX10:I10")]}, "another in visit 1"),
+    ],
+)
+def test_visits_that_cannot_be_are_refused(patients, message):
+    with pytest.raises(InputError, match=message) as caught:
+        make_visits(patients)
+    assert "SECRET" not in str(caught.value)

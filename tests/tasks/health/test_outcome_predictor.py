@@ -11,8 +11,10 @@ import polars as pl
 import pytest
 
 from cellstate import OutcomePredictor, TrainConfig
+from cellstate.data.health.left_out import LeftOutWarning
 from cellstate.errors import FrameError, InputError
 from cellstate.tasks.health.cohort import CohortWarning
+from cellstate.tasks.health.unread import UnreadCodesWarning
 
 BRIEF = TrainConfig(epochs=2, progress=False)
 RNG = np.random.default_rng(0)
@@ -123,7 +125,7 @@ def test_rows_that_cannot_be_used_are_counted_and_named_by_number() -> None:
             pl.DataFrame({"subject_id": [777, 5000], "died": [1, 0]}),
         ]
     )
-    with pytest.warns(CohortWarning, match="left out 2 rows .* no events: 61, 62") as caught:
+    with pytest.warns(CohortWarning, match=r"left out 2 rows .* no events: 61, 62") as caught:
         OutcomePredictor("died", train=BRIEF).fit(VITALS, more)
     assert "777" not in str(caught[0].message)
 
@@ -136,7 +138,16 @@ def test_questions_without_events_get_no_answer(risk: OutcomePredictor) -> None:
     assert np.isnan(risks[1])
 
 
+def test_a_table_tells_when_each_answer_was_asked_for(risk: OutcomePredictor) -> None:
+    asked = pl.DataFrame({"subject_id": [3, 3, 4], "prediction_time": [2.0, 5.0, 5.0]})
+    told = risk.table(VITALS, asked)
+    assert [*told] == ["subject_id", "prediction_time", "died", "risk_died"]
+    assert told["prediction_time"] == [2.0, 5.0, 5.0]
+    assert told["risk_died"][0] != told["risk_died"][1]
+
+
 ASKED = OUTCOMES.select("subject_id", "died")
+WARNED = ("none in 60 rows", "some outcome must be known")
 
 
 @pytest.mark.parametrize(
@@ -158,6 +169,26 @@ ASKED = OUTCOMES.select("subject_id", "died")
             InputError,
             "not lie before its window's start",
         ),
+        ({}, VITALS, ASKED[:4], InputError, "5 patients or more"),
+        ({}, VITALS, ASKED.with_columns(died=None), InputError, "some outcome must be known"),
+        ({"target": 3}, VITALS, ASKED, InputError, "target must be the name of a column"),
+        ({"target": ("died", "died")}, VITALS, ASKED, InputError, "must be different columns"),
+        ({"target": "subject_id"}, VITALS, ASKED, InputError, "none of subject_id"),
+        ({"balance": "no"}, VITALS, ASKED, InputError, "balance must be True or False"),
+        (
+            {"target": "time_to_event"},
+            VITALS,
+            OUTCOMES.with_columns(event_observed=pl.lit(2)),
+            InputError,
+            "'event_observed' must be 0 or 1 .* in row 1",
+        ),
+        (
+            {"target": "time_to_event"},
+            VITALS,
+            OUTCOMES.with_columns(time_to_event=pl.lit("soon")),
+            FrameError,
+            "'time_to_event' must hold numbers",
+        ),
         (
             {"target": "time_to_event"},
             VITALS,
@@ -172,10 +203,54 @@ def test_what_cannot_be_learned_is_explained(
 ) -> None:
     given = {"target": "died", "train": BRIEF, **arguments}
     with (
-        pytest.warns(CohortWarning) if "none in" in message else _nothing(),
+        pytest.warns(CohortWarning) if message in WARNED else _nothing(),
         pytest.raises(error, match=message),
     ):
         OutcomePredictor(**given).fit(events, outcomes)
+
+
+@pytest.mark.parametrize(
+    ("told", "dtype"), [([None, True, False], "boolean"), ([None, "yes", "no"], "string")]
+)
+def test_gaps_of_pandas_are_outcomes_that_are_not_known(told: list[Any], dtype: str) -> None:
+    pandas = pytest.importorskip("pandas")
+    died = pandas.array([told[0], *[told[1 + k % 2] for k in range(N - 1)]], dtype=dtype)
+    outcomes = pandas.DataFrame({"subject_id": np.arange(N), "died": died})
+    with pytest.warns(CohortWarning, match="left out 1 row of outcomes without any outcome: 1"):
+        model = OutcomePredictor("died", train=BRIEF).fit(VITALS, outcomes)
+    assert model.targets_[0].kind == "binary"
+
+
+def test_rows_are_named_by_their_place_in_the_table(risk: OutcomePredictor) -> None:
+    asked = pl.DataFrame({"subject_id": [999, 3, 4], "prediction_time": [1.0, 2.0, -1.0]})
+    with (
+        pytest.warns(CohortWarning, match="no events: 1"),
+        pytest.raises(InputError, match="got the contrary in row 3"),
+    ):
+        risk.predict_risk(VITALS, asked)
+
+
+def test_an_outcome_that_the_fit_has_not_seen_is_refused(risk: OutcomePredictor) -> None:
+    with pytest.raises(InputError, match=r"one of the 2 classes of the fit; got .* in row 1"):
+        risk.evaluate(VITALS, ASKED.with_columns(pl.col("died") + 2))
+    classes = fitted("unit")
+    with pytest.raises(InputError, match=r"one of the 3 classes of the fit; got .* in row 2"):
+        classes.evaluate(
+            VITALS,
+            OUTCOMES.with_columns(unit=pl.lit("surgical")).with_columns(
+                unit=pl.when(pl.col("subject_id") == 1).then(pl.lit("burns")).otherwise("unit")
+            ),
+        )
+
+
+def test_codes_that_are_not_read_are_named(risk: OutcomePredictor) -> None:
+    more = VITALS.with_columns(Lactate=pl.lit(1.5))
+    with pytest.warns(UnreadCodesWarning, match=r"1 code of 360 events .* 'Lactate'") as caught:
+        risks = risk.predict_risk(more)
+    assert "1.5" not in str(caught[0].message)
+    np.testing.assert_array_equal(risks, risk.predict_risk(VITALS))
+    with pytest.raises(InputError, match=r"some event must be of the 2 codes .* only 'Hr'"):
+        risk.predict_risk(VITALS.select("subject_id", "time", Hr="HR"))
 
 
 class _nothing:  # noqa: N801  stands for a context manager
@@ -210,3 +285,10 @@ def test_a_loaded_model_tells_what_it_scored(risk: OutcomePredictor, tmp_path: P
     assert told.rows["LSTM"] == risk.evaluate(VITALS, OUTCOMES).rows["LSTM"]
     assert "keeps no rows" in told.notes[0]
     assert len(again.story().sections) < len(risk.story().sections)
+
+
+def test_values_that_were_left_out_can_be_listed() -> None:
+    wrong = pl.concat([VITALS, VITALS[:1].with_columns(time=pl.lit(9.0), Temp=pl.lit(370.0))])
+    with pytest.warns(LeftOutWarning, match=r"1 Temp outside .* \(row 361\)"):
+        model = OutcomePredictor("died", train=BRIEF).fit(wrong, OUTCOMES)
+    assert model.left_out_.listed()["row"] == [361]

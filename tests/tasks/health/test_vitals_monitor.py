@@ -10,7 +10,10 @@ import polars as pl
 import pytest
 
 from cellstate import TrainConfig, VitalsMonitor
+from cellstate.data.health.left_out import LeftOutWarning
 from cellstate.errors import FrameError, InputError
+from cellstate.tasks.health.cohort import CohortWarning
+from cellstate.tasks.health.unread import UnreadCodesWarning
 from cellstate.tasks.health.vitals.explaining import effects
 
 BRIEF = TrainConfig(epochs=2, progress=False)
@@ -201,10 +204,13 @@ def test_no_patient_is_in_a_models_folder(tmp_path: Path) -> None:
         (9.0, {"HRR": 90.0}, "Did you mean 'HR'"),
         (9.0, {"HR": np.inf}, "must lie between"),
         (9.0, {"HR": 4000.0}, "HR must lie between"),
+        (9.0, {"HR": "fast"}, "HR must be a number; got str"),
+        ("nine", {"HR": 90.0}, "each hour must be a number; got str"),
+        (9.0, [90.0], "values must come by name"),
     ],
 )
 def test_a_refused_event_leaves_the_stream_as_it_was(
-    fitted: VitalsMonitor, hour: float, measured: dict[str, float], message: str
+    fitted: VitalsMonitor, hour: Any, measured: Any, message: str
 ) -> None:
     bed, other = fitted.stream({"Age": 60.0}), fitted.stream({"Age": 60.0})
     for one in (bed, other):
@@ -219,9 +225,14 @@ def test_a_refused_event_leaves_the_stream_as_it_was(
     ("arguments", "data", "labels", "error", "message"),
     [
         ({}, TABLE.with_columns(sepsis=0), None, InputError, "all equal"),
-        ({}, TABLE.drop("sepsis"), None, InputError, "no labels"),
+        ({}, TABLE.drop("sepsis"), None, FrameError, "must have a column 'sepsis'"),
+        ({}, TABLE.rename({"sepsis": "sepsys"}), None, FrameError, "Did you mean 'sepsys'"),
+        ({}, TABLE[: 2 * T], None, InputError, "3 patients or more"),
+        ({"target": 3}, TABLE, None, InputError, "target must be the name of a column"),
+        ({"static": 3}, TABLE, None, InputError, "static must be the name of a column"),
         ({}, TABLE.with_columns(sepsis=2), None, FrameError, "must hold 0 and 1"),
         ({"target": None}, TABLE.drop("sepsis"), TABLE, InputError, "labels go with a target"),
+        ({"target": None}, TABLE.filter(pl.col("time") == 0), None, InputError, "after the first"),
         ({"alarms_per_day": -1}, TABLE, None, InputError, "alarms_per_day must be"),
         ({"size": "vast"}, TABLE, None, InputError, "size must be"),
         ({}, TABLE.drop("time"), None, FrameError, "column 'time'"),
@@ -232,3 +243,49 @@ def test_what_cannot_be_learned_is_explained(
 ) -> None:
     with pytest.raises(error, match=message):
         monitor(train=BRIEF, **arguments).fit(data, labels)
+
+
+EVENTS = TABLE.unpivot(
+    ["HR", "Lactate"],
+    index=["subject_id", "time"],
+    variable_name="code",
+    value_name="numeric_value",
+).drop_nans()
+LABELS = TABLE.select("subject_id", "time", "sepsis")
+
+
+def test_labels_that_cannot_be_used_are_counted_and_named_by_number() -> None:
+    more = pl.DataFrame(
+        {"subject_id": [777, 3], "time": [1.0, None], "sepsis": [1, 0]},
+        schema=LABELS.schema,
+    )
+    labels = pl.concat([LABELS, more])
+    with pytest.warns(CohortWarning) as caught:
+        monitor(train=BRIEF, static=()).fit(EVENTS, labels)
+    told = [str(one.message) for one in caught]
+    assert any("left out 1 row of steps whose subject has no events: 811" in line for line in told)
+    assert any("left out 1 row of steps without a time: 812" in line for line in told)
+    assert not any("777" in line for line in told)
+
+
+def test_two_labels_of_one_time_are_refused() -> None:
+    labels = pl.concat([LABELS, LABELS[4:5].with_columns(sepsis=1 - pl.col("sepsis"))])
+    with pytest.raises(FrameError, match="rows 5 and 811"):
+        monitor(train=BRIEF, static=()).fit(EVENTS, labels)
+
+
+def test_answers_need_no_labels(fitted: VitalsMonitor) -> None:
+    told = fitted.predict(TABLE)["risk"]
+    np.testing.assert_array_equal(fitted.predict(TABLE.drop("sepsis"))["risk"], told)
+
+
+def test_codes_that_are_not_read_are_named(fitted: VitalsMonitor) -> None:
+    with pytest.warns(UnreadCodesWarning, match=r"1 code of 810 events .* 'Resp'"):
+        fitted.predict(TABLE.with_columns(Resp=pl.lit(16.0)))
+
+
+def test_values_that_were_left_out_can_be_listed() -> None:
+    wrong = TABLE.with_columns(Temp=pl.when(pl.int_range(N * T) == 4).then(370.0).otherwise(37.0))
+    with pytest.warns(LeftOutWarning, match=r"1 Temp outside .* \(row 5\)"):
+        model = monitor(train=BRIEF).fit(wrong)
+    assert model.left_out_.listed()["row"] == [5]

@@ -12,6 +12,7 @@ import numpy as np
 from cellstate.errors import FrameError, did_you_mean, explain
 
 US_PER_HOUR = 3.6e9
+WHOLE_BELOW = 2.0**53  # floating-point numbers tell all whole numbers apart up to here
 STATIC = -np.inf  # the hour of an event that has no time
 
 
@@ -58,7 +59,7 @@ def read_ids(series: nw.Series[Any], *, where: str) -> tuple[np.ndarray, list[An
     """
     dtype = series.dtype
     if dtype.is_integer():
-        return _whole(series)
+        return _whole(series, where)
     if dtype.is_float():  # a column of integers with gaps, as pandas keeps them
         numbers = np.asarray(series.to_numpy(), dtype=np.float64)
         is_gap = np.isnan(numbers)
@@ -66,15 +67,26 @@ def read_ids(series: nw.Series[Any], *, where: str) -> tuple[np.ndarray, list[An
             is_bad = ~is_gap & ~(np.isfinite(numbers) & (numbers == np.floor(numbers)))
         if is_bad.any():
             raise _wrong(series, "whole numbers or text", "a fraction", is_bad, where)
+        is_bad = ~is_gap & (np.abs(numbers) >= WHOLE_BELOW)
+        if is_bad.any():
+            must = "floating-point numbers below 2⁵³, whole numbers or text"
+            raise _wrong(
+                series, must, "a larger one, which others may be rounded to", is_bad, where
+            )
         return _numbered(np.where(is_gap, 0, numbers).astype(np.int64), is_gap)
     if dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        values = _cells(series)
+        values = read_cells(series)
         if any(isinstance(value, int) for value in values):
             whole = [v is None or (isinstance(v, int) and not isinstance(v, bool)) for v in values]
             if not all(whole):
                 must, is_bad = "one kind of identifier", ~np.array(whole)
                 raise _wrong(series, must, "another kind", is_bad, where)
             is_gap = np.array([value is None for value in values])
+            is_bad = np.array([abs(value or 0) > np.iinfo(np.int64).max for value in values])
+            if is_bad.any():
+                raise _wrong(
+                    series, "whole numbers below 2⁶³, or text", "a larger one", is_bad, where
+                )
             return _numbered(np.array([v or 0 for v in values], dtype=np.int64), is_gap)
         return _named(series, values, where)
     if series.is_null().all():
@@ -91,7 +103,7 @@ def read_codes(series: nw.Series[Any], *, where: str) -> tuple[np.ndarray, list[
         The column does not hold text.
     """
     if series.dtype in (nw.String, nw.Categorical, nw.Enum, nw.Object):
-        return _named(series, _cells(series), where)
+        return _named(series, read_cells(series), where)
     if series.is_null().all():
         return np.full(len(series), -1), []
     raise _wrong(series, "text", f"the dtype {series.dtype}", None, where)
@@ -151,7 +163,7 @@ def read_numbers(series: nw.Series[Any], *, where: str) -> np.ndarray:
     if series.is_null().all():
         return np.full(len(series), np.nan)
     if dtype == nw.Object:
-        values = _cells(series)
+        values = read_cells(series)
         is_bad = np.array([not isinstance(value, (int, float, type(None))) for value in values])
         if not is_bad.any():
             return np.array([np.nan if value is None else float(value) for value in values])
@@ -175,11 +187,15 @@ def places_in(values: Iterable[Any]) -> tuple[np.ndarray, list[Any]]:
     return np.fromiter(map(place.__getitem__, cells), dtype=np.int64, count=len(cells)), names
 
 
-def _whole(series: nw.Series[Any]) -> tuple[np.ndarray, list[int]]:
+def _whole(series: nw.Series[Any], where: str) -> tuple[np.ndarray, list[int]]:
     is_gap = series.is_null().to_numpy().astype(bool)
     if is_gap.any():
         series = series.fill_null(0)
-    return _numbered(np.asarray(series.to_numpy(), dtype=np.int64), is_gap)
+    numbers = series.to_numpy()
+    is_bad = numbers > np.iinfo(np.int64).max
+    if is_bad.any():
+        raise _wrong(series, "whole numbers below 2⁶³, or text", "a larger one", is_bad, where)
+    return _numbered(np.asarray(numbers, dtype=np.int64), is_gap)
 
 
 def _numbered(numbers: np.ndarray, is_gap: np.ndarray) -> tuple[np.ndarray, list[int]]:
@@ -204,8 +220,8 @@ def _named(series: nw.Series[Any], values: list[Any], where: str) -> tuple[np.nd
     return moved[places], [names[k] for k in kept]
 
 
-def _cells(series: nw.Series[Any]) -> list[Any]:
-    """List cells, each gap as None."""
+def read_cells(series: nw.Series[Any]) -> list[Any]:
+    """List cells as they are, each gap as None."""
     values = series.to_list()
     if series.dtype == nw.Object or series.implementation.is_pandas_like():
         return [None if _is_gap(value) else _plain(value) for value in values]
@@ -228,7 +244,7 @@ def _since_1970(stamps: np.ndarray) -> np.ndarray:
 
 
 def _parsed(series: nw.Series[Any], where: str) -> np.ndarray:
-    cells = ["NaT" if cell in (None, "") else cell for cell in _cells(series)]
+    cells = ["NaT" if cell in (None, "") else cell for cell in read_cells(series)]
     try:
         return _stamps(cells)
     except (TypeError, ValueError, UserWarning):

@@ -58,6 +58,7 @@ def read_visits(frame: Any, *, where: str = "read_visits") -> Visits:
     age = np.full(len(table), np.nan)
     if "age" in table.columns:
         age = read_numbers(table.get_column("age"), where=where)
+    _check_kinds(table, where)
     death = _deaths(table, subject, len(subjects), where)
     rows = np.arange(1, len(table) + 1)
     left, kept = LeftOut.nothing(), np.ones(len(table), dtype=bool)
@@ -151,14 +152,22 @@ def align(visits: Visits, frame: Any, name: str, *, where: str = "align") -> np.
 
 
 def _times(table: nw.DataFrame[Any], where: str) -> tuple[np.ndarray, np.ndarray]:
-    start, is_absolute = read_hours(table.get_column("start"), where=where)
+    start, _ = read_hours(table.get_column("start"), where=where)
     if "end" not in table.columns:
         return start, start
-    end, is_end_absolute = read_hours(table.get_column("end"), where=where)
-    if is_end_absolute != is_absolute:
-        must, given = "start and end must both be timestamps or both numbers", "one of each"
-        raise FrameError(explain(where, must, given, "Convert one of the columns"))
-    return start, end
+    return start, read_hours(table.get_column("end"), where=where)[0]
+
+
+def _check_kinds(table: nw.DataFrame[Any], where: str) -> None:
+    """Require that all times of a frame are time stamps, or all hours."""
+    _, is_absolute = read_hours(table.get_column("start"), where=where)
+    for name in ("end", "death", "observed_until"):
+        if name in table.columns and not table.get_column(name).is_null().all():
+            _, is_also = read_hours(table.get_column(name), where=where)
+            if is_also != is_absolute:
+                must = f"start and {name} must both be timestamps or both numbers"
+                do = "Convert one of the columns"
+                raise FrameError(explain(where, must, "one of each", do))
 
 
 def _deaths(table: nw.DataFrame[Any], subject: np.ndarray, count: int, where: str) -> np.ndarray:

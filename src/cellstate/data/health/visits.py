@@ -189,6 +189,12 @@ def make_visits(
     variables : sequence of str
         Their names.
 
+    Raises
+    ------
+    InputError
+        Subjects are neither all whole numbers nor all text, a visit ends before it starts, or its
+        codes are one text.
+
     Examples
     --------
     >>> make_visits({"a": [(0, 24, ["DX10:I10"]), (240, 250, ["DX10:I10", "DX10:E11"])]})
@@ -197,6 +203,14 @@ def make_visits(
     rows = [
         (who, start, end, codes) for who, visits in patients.items() for start, end, codes in visits
     ]
+    where = "make_visits"
+    if len({str if isinstance(who, str) else int for who in patients}) > 1:
+        must, do = "subjects must all be whole numbers, or all text", "Name all in one way"
+        raise InputError(explain(where, must, "both", do))
+    for place, (_, start, end, codes) in enumerate(rows, start=1):
+        if not start <= end or isinstance(codes, str):
+            must = "a visit must be its start, an end that is no earlier, and a list of codes"
+            raise InputError(explain(where, must, f"another in visit {place:,}", "Correct it"))
     subject = np.empty(len(rows), dtype=object)
     subject[:] = [row[0] for row in rows]
     start = np.array([float(row[1]) for row in rows])

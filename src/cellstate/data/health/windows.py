@@ -45,6 +45,7 @@ def windows_of(
     end: Any = None,
     length_h: float | None = None,
     where: str = "windows_of",
+    rows: np.ndarray | None = None,
 ) -> Windows:
     """Make windows for subjects.
 
@@ -62,6 +63,8 @@ def windows_of(
         Hours that are read at most, counted from the start.
     where : str
         Begins each message.
+    rows : np.ndarray, optional
+        (n,) places of the subjects in a table, for messages; one after the other when not given.
 
     Raises
     ------
@@ -91,7 +94,9 @@ def windows_of(
     wrong = np.flatnonzero(~(ends >= begins))
     if len(wrong):
         must = "each prediction time must be known and not lie before its window's start"
-        given = f"the contrary in {len(wrong)} rows, the first of them row {wrong[0] + 1}"
+        first_row = wrong[0] if rows is None else rows[wrong[0]]
+        more = f" and in {len(wrong) - 1:,} more" if len(wrong) > 1 else ""
+        given = f"the contrary in row {first_row + 1:,}{more}"
         do = "Correct these rows or leave them out"
         raise InputError(explain(where, must, given, do))
     return Windows(ids, begins.astype(np.float64), ends.astype(np.float64))

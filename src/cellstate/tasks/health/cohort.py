@@ -11,7 +11,13 @@ import narwhals as nw
 import numpy as np
 
 from cellstate.data.health.events import Events, read_events
-from cellstate.data.health.table import as_table, read_hours, read_ids
+from cellstate.data.health.table import (
+    as_table,
+    read_cells,
+    read_hours,
+    read_ids,
+    read_numbers,
+)
 from cellstate.data.health.wide import read_wide
 from cellstate.data.health.windows import Windows, places_of, windows_of
 from cellstate.errors import FrameError, InputError, explain
@@ -19,12 +25,15 @@ from cellstate.tasks.health.outcome.targets import (
     OBSERVED,
     TIME,
     Target,
+    as_word,
     encode,
     missing,
     recognized,
 )
 
 SUBJECT, START, PREDICTION = "subject_id", "start", "prediction_time"
+COLUMNS = (SUBJECT, START, PREDICTION)
+"""Of a table of outcomes, those that are none."""
 FEW_NAMED = 5
 """Rows that a message names; the rest it counts."""
 
@@ -81,6 +90,32 @@ def as_events(where: str, data: Any, **wide: Any) -> Events:
     return read_wide(table, where=where, **wide)
 
 
+def read_targets(where: str, given: Any) -> list[str]:
+    """Take the name of a target, or several.
+
+    Raises
+    ------
+    InputError
+        It is something else, or they do not go together.
+
+    Examples
+    --------
+    >>> read_targets("doctest", "died"), read_targets("doctest", ("died", "days"))
+    (['died'], ['died', 'days'])
+    """
+    names = [*given] if isinstance(given, tuple | list) else [given]
+    if not names or not all(isinstance(name, str) and name for name in names):
+        must = "target must be the name of a column, or several names"
+        raise InputError(explain(where, must, repr(given), "For example target='died'"))
+    if len(set(names)) < len(names) or set(names) & {*COLUMNS, OBSERVED}:
+        must = f"targets must be different columns, and none of {', '.join(COLUMNS)}"
+        raise InputError(explain(where, must, repr(given), "Name outcomes alone"))
+    if TIME in names and len(names) > 1:
+        must, do = f"{TIME!r} must be the only target", "Fit a second model for the others"
+        raise InputError(explain(where, must, f"{len(names)} targets", do))
+    return names
+
+
 def read_cohort(
     where: str,
     events: Events,
@@ -126,18 +161,21 @@ def read_cohort(
     place, listed = read_ids(table.get_column(SUBJECT), where=where)
     ids = np.array([*listed, None], dtype=object)[place]
     start, end = (_hours(table, name, events, where) for name in (START, PREDICTION))
-    columns = [_values(table, name) for name in names] if answers else []
+    columns = [_values(table, name, where) for name in names] if answers else []
     found = places_of(events.subjects, ids) >= 0
     told = np.zeros(len(ids), dtype=bool) if columns else np.ones(len(ids), dtype=bool)
     for column in columns:
         told |= ~missing(column)
-    _warn(where, ~found, "whose subject has no events")
-    _warn(where, found & ~told, "without any outcome")
+    warn_of_rows(where, ~found, "of outcomes whose subject has no events")
+    warn_of_rows(where, found & ~told, "of outcomes without any outcome")
     rows = np.flatnonzero(found & told)
+    if not len(rows) and found.any():
+        must, do = "some outcome must be known", "Fill the column of outcomes"
+        raise InputError(explain(where, must, f"none in {len(ids):,} rows", do))
     if not len(rows):
         must = "the outcomes must have subjects of the events"
         do = f"Check that {SUBJECT!r} means the same in both tables"
-        raise InputError(explain(where, must, f"none in {len(ids)} rows", do))
+        raise InputError(explain(where, must, f"none in {len(ids):,} rows", do))
     windows = windows_of(
         events,
         ids[rows],
@@ -145,33 +183,86 @@ def read_cohort(
         end=None if end is None else end[rows],
         length_h=window_h,
         where=where,
+        rows=rows,
     )
     _check_once(where, windows, rows)
-    observed = table.get_column(OBSERVED).to_numpy() if TIME in names and answers else None
+    observed = None
+    if TIME in names and answers:
+        observed = _observed(table, columns[names.index(TIME)], rows, where)
     targets, truths = [], []
     for place, (name, column) in enumerate(zip(names, columns, strict=True) if columns else ()):
-        target = known[place] if known else _target(where, name, column[rows])
+        target = known[place] if known else _target(where, name, column, rows)
         seen = None if observed is None else observed[rows]
+        _check_known(where, target, column, rows)
         targets.append(target)
         truths.append(encode(target, column[rows], seen))
     return Cohort(windows, tuple(targets), tuple(truths), rows, ids)
 
 
-def _target(where: str, name: str, values: np.ndarray) -> Target:
+def check_patients(where: str, subjects: np.ndarray, least: int) -> None:
+    """Require so many patients that each network can leave out some.
+
+    Raises
+    ------
+    InputError
+        There are fewer.
+    """
+    count = len(set(subjects.tolist()))
+    if count < least:
+        must = f"there must be {least} patients or more, of whom each network leaves out some"
+        raise InputError(explain(where, must, f"{count}", "Give more patients"))
+
+
+def _target(where: str, name: str, column: np.ndarray, rows: np.ndarray) -> Target:
     if name != TIME:
-        return recognized(where, name, values)
-    times = values[~missing(values)].astype(np.float64)
-    if not (times > 0).all():
-        wrong = int((~(times > 0)).sum())
-        must, do = f"{TIME!r} must be above 0", "Count it from the prediction time"
-        raise InputError(explain(where, must, f"{wrong} other times", do))
+        return recognized(where, name, column[rows])
+    wrong = rows[~missing(column[rows]) & ~(column[rows] > 0)]
+    if len(wrong):
+        must, do = f"{name!r} must be above 0", "Count it from the prediction time"
+        raise InputError(explain(where, must, f"another time in row {wrong[0] + 1:,}", do))
     return Target(name, "time")
 
 
-def _values(table: nw.DataFrame[Any], name: str) -> np.ndarray:
+def _observed(
+    table: nw.DataFrame[Any], times: np.ndarray, rows: np.ndarray, where: str
+) -> np.ndarray:
+    """Read whether the end of each time was seen: (N,) of 0 and 1 where a time is known."""
+    observed = read_numbers(table.get_column(OBSERVED), where=where)
+    wrong = rows[~missing(times[rows]) & ~np.isin(observed[rows], (0.0, 1.0))]
+    if len(wrong):
+        must = f"{OBSERVED!r} must be 0 or 1 where {TIME!r} is known"
+        do = "Give 1 where the event was seen, else 0"
+        raise InputError(explain(where, must, f"another cell in row {wrong[0] + 1:,}", do))
+    return observed
+
+
+def _check_known(where: str, target: Target, column: np.ndarray, rows: np.ndarray) -> None:
+    """Require outcomes of the kind that the target has."""
+    values = column[rows]
+    if target.kind in ("binary", "classes"):
+        fits = np.isin(
+            [as_word(value) for value in values], [as_word(one) for one in target.classes]
+        )
+        must = f"{target.name!r} must be one of the {len(target.classes)} classes of the fit"
+    else:
+        fits = np.array([_is_number(value) for value in values], dtype=bool)
+        must = f"{target.name!r} must be a number"
+    wrong = rows[~missing(values) & ~fits]
+    if len(wrong):
+        do = "Correct it, or leave it empty"
+        raise InputError(explain(where, must, f"something else in row {wrong[0] + 1:,}", do))
+
+
+def _is_number(value: Any) -> bool:
+    return isinstance(value, bool | int | float | np.generic)
+
+
+def _values(table: nw.DataFrame[Any], name: str, where: str) -> np.ndarray:
     column = table.get_column(name)
+    if name == TIME:
+        return read_numbers(column, where=where)
     values = column.to_numpy()
-    return values if values.dtype.kind in "fiub" else np.array(column.to_list(), dtype=object)
+    return values if values.dtype.kind in "fiub" else np.array(read_cells(column), dtype=object)
 
 
 def _hours(table: nw.DataFrame[Any], name: str, events: Events, where: str) -> np.ndarray | None:
@@ -186,13 +277,20 @@ def _hours(table: nw.DataFrame[Any], name: str, events: Events, where: str) -> n
     return hours
 
 
-def _warn(where: str, mask: np.ndarray, what: str) -> None:
+def warn_of_rows(where: str, mask: np.ndarray, what: str) -> None:
+    """Warn of rows that are left out, by their numbers.
+
+    Warns
+    -----
+    CohortWarning
+        There are some.
+    """
     rows = np.flatnonzero(mask) + 1
     if len(rows):
-        named = ", ".join(map(str, rows[:FEW_NAMED]))
-        more = f" and {len(rows) - FEW_NAMED} more" if len(rows) > FEW_NAMED else ""
+        named = ", ".join(f"{row:,}" for row in rows[:FEW_NAMED])
+        more = f" and {len(rows) - FEW_NAMED:,} more" if len(rows) > FEW_NAMED else ""
         noun = "row" if len(rows) == 1 else "rows"
-        message = f"{where}: left out {len(rows)} {noun} of outcomes {what}: {named}{more}."
+        message = f"{where}: left out {len(rows):,} {noun} {what}: {named}{more}."
         warnings.warn(message, CohortWarning, stacklevel=4)
 
 

@@ -97,7 +97,7 @@ class RiskScorer:
             "prevalence": float(here @ self.truth / total),
             "Brier": float(here @ self.squares / total),
             "log loss": float(here @ self.losses / total),
-            "ECE": float(off / total),
+            "ECE": float(np.round(off / total, 12)),  # no rounding error of a sum
             SENSITIVITY: found.sensitivity(specificity=SPECIFICITY),
         }
 

@@ -7,6 +7,7 @@ from typing import TYPE_CHECKING, Any, ClassVar, Literal, Self
 import numpy as np
 
 from cellstate.data.health.events import Events
+from cellstate.data.health.table import as_table, read_cells
 from cellstate.data.health.timelines import Layout, Timelines, lay_out
 from cellstate.data.health.windows import places_of, windows_of
 from cellstate.errors import InputError, explain
@@ -14,14 +15,25 @@ from cellstate.extras import require
 from cellstate.tasks.arguments import check_config, check_seed
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import NAME, Evaluation
-from cellstate.tasks.health.cohort import Cohort, as_events, read_cohort
+from cellstate.tasks.health.cohort import (
+    PREDICTION,
+    START,
+    SUBJECT,
+    Cohort,
+    as_events,
+    check_patients,
+    read_cohort,
+    read_targets,
+)
 from cellstate.tasks.health.groups import groups_of
 from cellstate.tasks.health.outcome import evaluation as scoring
 from cellstate.tasks.health.outcome.evaluation import ALONE, Rows
 from cellstate.tasks.health.outcome.fitted import Fitted
 from cellstate.tasks.health.outcome.fitting import Held, Settings, fit_networks
-from cellstate.tasks.health.outcome.targets import TIME, Target
+from cellstate.tasks.health.outcome.plan import FOLDS
+from cellstate.tasks.health.outcome.targets import Target
 from cellstate.tasks.health.summaries import summarize
+from cellstate.tasks.health.unread import tell_unread
 from cellstate.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -70,6 +82,8 @@ class OutcomePredictor(AbstractEstimator):
         What was learned about the outcomes.
     variables_ : tuple of str
         Codes that are read.
+    left_out_ : LeftOut
+        Rows of events that `fit` left out; it is not kept in a model's folder.
 
     Examples
     --------
@@ -132,19 +146,24 @@ class OutcomePredictor(AbstractEstimator):
         -----
         CohortWarning, LeftOutWarning
             Rows were left out; they are counted and named by their numbers.
+        UnreadCodesWarning
+            Fewer than 1 % of the patients have some codes, which are not read.
         """
         require("torch", extra="train")
         where = f"{type(self).__name__}.fit"
         settings = self._settings()
         laid = as_events(where, events)
         cohort = read_cohort(where, laid, outcomes, self._names(), window_h=self._window())
+        check_patients(where, cohort.windows.subjects, FOLDS)
         learn = laid.take(np.unique(places_of(laid.subjects, cohort.windows.subjects)))
         layout = Layout.of(learn, self._every())
+        tell_unread(where, learn, layout)
         timelines = lay_out(laid, cohort.windows, layout)
         self.fitted_, held = fit_networks(
             timelines, layout, cohort.targets, cohort.truths, settings
         )
         self.targets_, self.variables_ = self.fitted_.targets, layout.variables
+        self.left_out_ = laid.left_out
         self._keep(timelines, cohort, held)
         return self
 
@@ -188,7 +207,7 @@ class OutcomePredictor(AbstractEstimator):
         return self._told([_spread(values, rows, total) for values in decoded])
 
     def table(self, events: Any, questions: Any = None) -> dict[str, Any]:
-        """Give answers as columns: the subject, and for each target what is said and how surely.
+        """Give answers as columns: who, until when, and for each target what is said, how surely.
 
         Parameters
         ----------
@@ -196,7 +215,11 @@ class OutcomePredictor(AbstractEstimator):
             As of `predict`.
         """
         decoded, rows, total, subjects = self._decoded("table", events, questions)
-        columns: dict[str, Any] = {"subject_id": subjects.tolist()}
+        columns: dict[str, Any] = {SUBJECT: subjects.tolist()}
+        if questions is not None:
+            asked = as_table(questions, (SUBJECT,), where=f"{type(self).__name__}.table")
+            for name in [name for name in (START, PREDICTION) if name in asked.columns]:
+                columns[name] = read_cells(asked.get_column(name))
         for target, said in zip(self.targets_, decoded, strict=True):
             named = _spread(_named(target, said), rows, total)
             columns[target.name] = named.tolist()
@@ -266,6 +289,7 @@ class OutcomePredictor(AbstractEstimator):
         self, where: str, events: Any, outcomes: Any, place: int
     ) -> tuple[Timelines, np.ndarray, dict[str, np.ndarray], list[str]]:
         laid = as_events(where, events)
+        tell_unread(where, laid, self.fitted_.layout)
         cohort = self._asked(where, laid, outcomes, answers=True)
         timelines = lay_out(laid, cohort.windows, self.fitted_.layout)
         both, alone = self.fitted_.answers(timelines)
@@ -331,6 +355,7 @@ class OutcomePredictor(AbstractEstimator):
         self._require_fitted(method)
         where = f"{type(self).__name__}.{method}"
         laid = as_events(where, events)
+        tell_unread(where, laid, self.fitted_.layout)
         if questions is None:
             windows = windows_of(laid, laid.subjects, length_h=self._window(), where=where)
             rows, asked = np.arange(len(laid)), laid.subjects
@@ -358,16 +383,7 @@ class OutcomePredictor(AbstractEstimator):
         return {t.name: v for t, v in zip(self.targets_, values, strict=True)}
 
     def _names(self) -> list[str]:
-        names = [self.target] if isinstance(self.target, str) else list(self.target)
-        if not names or not all(isinstance(name, str) and name for name in names):
-            must = "target must be the name of a column, or several names"
-            where, do = type(self).__name__, "For example target='died'"
-            raise InputError(explain(where, must, repr(self.target), do))
-        if TIME in names and len(names) > 1:
-            must = f"{TIME!r} must be the only target"
-            do = "Fit a second model for the others"
-            raise InputError(explain(type(self).__name__, must, f"{len(names)} targets", do))
-        return names
+        return read_targets(type(self).__name__, self.target)
 
     def _place(self, target: str | None) -> int:
         names = [one.name for one in self.targets_]
@@ -403,7 +419,10 @@ class OutcomePredictor(AbstractEstimator):
     def _settings(self) -> Settings:
         where = type(self).__name__
         config = check_config(where, self.train)
-        return Settings(where, self.size, self.gaps, bool(self.balance), self._seed(), config)
+        if not isinstance(self.balance, bool):
+            must, do = "balance must be True or False", "Give one of them"
+            raise InputError(explain(where, must, repr(self.balance), do))
+        return Settings(where, self.size, self.gaps, self.balance, self._seed(), config)
 
     def _is_fitted(self) -> bool:
         return hasattr(self, "fitted_")

@@ -41,7 +41,7 @@ class Scales:
         Examples
         --------
         >>> scales = Scales.of(np.exp(np.random.default_rng(0).normal(size=(5000, 1))))
-        >>> scales(np.exp([[-1.0], [0.0], [2.0]])).round(1).ravel().tolist()
+        >>> scales(np.exp([[-1.0], [0.0], [2.0]])).round().ravel().tolist()
         [-1.0, 0.0, 2.0]
         """
         step = max(1, len(values) // MOST)

@@ -14,16 +14,18 @@ from cellstate.tasks.arguments import check_config, check_number, check_seed
 from cellstate.tasks.estimator import AbstractEstimator
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.health.alarms import raise_alarms
+from cellstate.tasks.health.cohort import check_patients
 from cellstate.tasks.health.outcome.evaluation import as_dict, from_dict
 from cellstate.tasks.health.vitals import evaluation as scoring
 from cellstate.tasks.health.vitals.answering import Answering, coming, risks_of
+from cellstate.tasks.health.vitals.checks import check_columns, read_policy
 from cellstate.tasks.health.vitals.evaluation import ALONE, Policy, Thresholds
 from cellstate.tasks.health.vitals.fitting import Settings, fit_networks
 from cellstate.tasks.health.vitals.plan import FOLDS
 from cellstate.tasks.health.vitals.saved import describe, restored
 from cellstate.tasks.health.vitals.stream import VitalsStream
 from cellstate.tasks.health.vitals.task import Watched
-from cellstate.tasks.health.vitals.watching import check_labels, read_watched
+from cellstate.tasks.health.vitals.watching import check_labels, check_surprises, read_watched
 from cellstate.train.config import TrainConfig
 
 if TYPE_CHECKING:
@@ -66,6 +68,8 @@ class VitalsMonitor(AbstractEstimator):
         Codes that are read.
     threshold_ : float
         Risk from which there is an alarm.
+    left_out_ : LeftOut
+        Values that `fit` left out; it is not kept in a model's folder.
 
     Examples
     --------
@@ -138,10 +142,13 @@ class VitalsMonitor(AbstractEstimator):
         where = f"{type(self).__name__}.fit"
         settings, policy = self._settings(), self.policy_
         watched, layout = self._read(where, data, labels)
+        check_patients(where, watched.timelines.subjects, FOLDS)
         if self.target is not None:
             check_labels(where, self.target, watched)
+        else:
+            check_surprises(where, watched.timelines)
         self.fitted_, held = fit_networks(watched, layout, settings)
-        self.variables_ = layout.variables
+        self.variables_, self.left_out_ = layout.variables, watched.timelines.left_out
         risks = risks_of(self.fitted_, watched.timelines, held.answers)
         self._thresholds = self._alone = Thresholds.of(policy, watched, risks)
         if self.target is not None:
@@ -169,7 +176,7 @@ class VitalsMonitor(AbstractEstimator):
             by subject and time.
         """
         self._require_fitted("predict")
-        watched, _ = self._read(f"{type(self).__name__}.predict", data, labels)
+        watched, _ = self._read(f"{type(self).__name__}.predict", data, labels, answers=False)
         timelines = watched.timelines
         answering = self._answering()
         risks = answering.predict(timelines)
@@ -315,13 +322,18 @@ class VitalsMonitor(AbstractEstimator):
         rows = scoring.score_forecasts(self.fitted_.encoder, watched.timelines, answers)
         return Evaluation(rows, "MAE", protocol, metrics=scoring.ALL_METRICS)
 
-    def _read(self, where: str, data: Any, labels: Any) -> tuple[Watched, Any]:
+    def _read(
+        self, where: str, data: Any, labels: Any, *, answers: bool = True
+    ) -> tuple[Watched, Any]:
         if labels is not None and self.target is None:
             must = "labels go with a target"
             raise InputError(explain(where, must, "target=None", "Give target, or no labels"))
         layout = self.fitted_.layout if self._is_fitted() and not where.endswith("fit") else None
-        static = (self.static,) if isinstance(self.static, str) else tuple(self.static)
-        return read_watched(where, data, labels, target=self.target, static=static, layout=layout)
+        static = (self.static,) if isinstance(self.static, str) else self.static
+        target = self.target
+        return read_watched(
+            where, data, labels, target=target, static=static, layout=layout, answers=answers
+        )
 
     def _answering(self) -> Answering:
         return Answering(self.fitted_, self.threshold_, self.policy_.silence_h)
@@ -329,25 +341,19 @@ class VitalsMonitor(AbstractEstimator):
     @property
     def policy_(self) -> Policy:
         """When alarms are raised and what they should precede."""
-        hours: dict[str, float] = {}
-        for name, given in (
-            ("alarms_per_day", self.alarms_per_day),
-            ("silence_h", self.silence_h),
-            ("lead_h", self.lead_h),
-        ):
-            is_number = isinstance(given, (int, float)) and not isinstance(given, bool)
-            if not is_number or not 0 <= given < np.inf:
-                must = f"{name} must be a number of at least 0"
-                do = f"Give for example {name}=0.5"
-                raise InputError(explain(type(self).__name__, must, repr(given), do))
-            hours[name] = float(given)
-        return Policy(**hours)
+        return read_policy(
+            type(self).__name__,
+            alarms_per_day=self.alarms_per_day,
+            silence_h=self.silence_h,
+            lead_h=self.lead_h,
+        )
 
     def _seed(self) -> int:
         return check_seed(type(self).__name__, self.random_state)
 
     def _settings(self) -> Settings:
         where = type(self).__name__
+        check_columns(where, self.target, self.static)
         return Settings(where, self.size, self._seed(), check_config(where, self.train))
 
     def _is_fitted(self) -> bool:

@@ -157,7 +157,7 @@ def recognized(where: str, name: str, values: np.ndarray) -> Target:
         if set(numbers.tolist()) <= {0.0, 1.0}:
             return Target(name, "binary", (0, 1))
         return Target(name, "number")
-    classes = sorted(set(map(str, known.tolist())))
+    classes = sorted(set(map(as_word, known.tolist())))
     if len(classes) > MOST_CLASSES:
         must = f"the outcome {name!r} must have at most {MOST_CLASSES} classes"
         do = "Group them, or give numbers"
@@ -179,14 +179,25 @@ def encode(target: Target, values: np.ndarray, observed: np.ndarray | None = Non
         numbers = np.full(len(values), np.nan)
         numbers[~gone] = values[~gone].astype(np.float64)
     else:
-        places = {value: place for place, value in enumerate(map(str, target.classes))}
-        numbers = np.array(
-            [np.nan if g else places.get(str(v), np.nan) for v, g in zip(values, gone, strict=True)]
-        )
+        places = {value: place for place, value in enumerate(map(as_word, target.classes))}
+        words = [None if g else as_word(v) for v, g in zip(values, gone, strict=True)]
+        numbers = np.array([np.nan if w is None else places.get(w, np.nan) for w in words])
     if target.kind != "time":
         return numbers[:, None]
     assert observed is not None, "a time goes with whether its end was seen"
     return np.stack([numbers, observed.astype(np.float64)], axis=1)
+
+
+def as_word(value: Any) -> str:
+    """Write a class as text, 1, 1.0 and True alike.
+
+    Examples
+    --------
+    >>> as_word(True), as_word(1.0), as_word("icu")
+    ('1', '1', 'icu')
+    """
+    is_text = isinstance(value, str) or not isinstance(value, (bool, int, float, np.generic))
+    return str(value) if is_text else f"{float(value):.15g}"
 
 
 def missing(values: np.ndarray) -> np.ndarray:

@@ -80,8 +80,9 @@ class VitalsStream:
         """
         fitted = self._answering.fitted
         values = _row(fitted.layout.variables, measured or {}, WHERE)
-        start = float(hour) if self._start is None else self._start
-        since = float(hour) - start
+        now = _number(hour, "each hour", WHERE)
+        start = now if self._start is None else self._start
+        since = now - start
         if not np.isfinite(since) or (self._start is not None and since <= self._since):
             must = "each hour must be finite and later than the one before"
             given = "another" if not np.isfinite(since) else f"{since - self._since:+g} hours"
@@ -97,13 +98,16 @@ class VitalsStream:
 
 def _row(names: tuple[str, ...], given: Mapping[str, Any], where: str) -> np.ndarray:
     """Lay values out in the order of names: (1, V) float32, NaN where not given."""
+    if not isinstance(given, Mapping):
+        must, do = "values must come by name, in a mapping", "For example {'HR': 80}"
+        raise InputError(explain(where, must, type(given).__name__, do))
     places = {name: place for place, name in enumerate(names)}
     row = np.full((1, len(names)), np.nan)
     for name, value in given.items():
         if name not in places:
             must = "each variable must be known to the monitor"
-            raise InputError(explain(where, must, repr(name), did_you_mean(name, names)))
-        row[0, places[name]] = np.nan if value is None else float(value)
+            raise InputError(explain(where, must, repr(name), did_you_mean(str(name), names)))
+        row[0, places[name]] = np.nan if value is None else _number(value, name, where)
     low, high, units = limits_of(names, None)
     wrong = np.flatnonzero((row[0] < low) | (row[0] > high) | np.isinf(row[0]))
     if len(wrong):
@@ -112,3 +116,11 @@ def _row(names: tuple[str, ...], given: Mapping[str, Any], where: str) -> np.nda
         do = "Check its unit, or leave it out"
         raise InputError(explain(where, must, "a value outside", do))
     return row.astype(np.float32)
+
+
+def _number(given: Any, name: str, where: str) -> float:
+    try:
+        return float(given)
+    except (TypeError, ValueError):
+        must, do = f"{name} must be a number", "Convert it"
+        raise InputError(explain(where, must, type(given).__name__, do)) from None
