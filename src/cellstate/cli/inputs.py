@@ -217,7 +217,10 @@ def _watched(paths: list[Path], labels: Path | None = None) -> tuple[Any, ...]:
 
 
 def _alarms(estimator: Any, paths: list[Path], labels: Path | None = None) -> dict[str, Any]:
-    return screen.to_json(estimator.predict(*clinical.read_labelled(paths, labels)))
+    given = clinical.read_labelled(paths, labels)
+    # Where surprises are watched for, labels that the files hold are of no use.
+    given = given if estimator.target is not None or labels is not None else given[:1]
+    return screen.to_json(estimator.predict(*given))
 
 
 def _lines(path: Path, encoding: str) -> list[str]:

@@ -14,10 +14,18 @@ from cellstate.data.health.timelines import Layout, Timelines
 from cellstate.tasks.health.outcome.fitted import Fitted, network_answers, per_target
 from cellstate.tasks.health.outcome.linear import fit_linear
 from cellstate.tasks.health.outcome.mix import Mix
-from cellstate.tasks.health.outcome.plan import FOLDS, KINDS, make_plan, training_defaults
+from cellstate.tasks.health.outcome.plan import (
+    ALWAYS,
+    FEWEST_EPOCHS,
+    FOLDS,
+    KINDS,
+    UPDATES,
+    make_plan,
+)
 from cellstate.tasks.health.outcome.summary import SummaryEncoder
 from cellstate.tasks.health.outcome.targets import Target
 from cellstate.tasks.health.outcome.task import OutcomeTask, Stays
+from cellstate.tasks.health.schedule import training_defaults
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.summaries import summarize
 from cellstate.train.config import TrainConfig
@@ -89,7 +97,11 @@ def fit_networks(
     models: list[Any] = []
     records: list[dict[str, Any]] = []
     for place, held in enumerate(masks):
-        config = settings.config.filled(**training_defaults(int((~held).sum())))
+        config = settings.config.filled(
+            **training_defaults(
+                int((~held).sum()), ALWAYS, updates=UPDATES, fewest_epochs=FEWEST_EPOCHS
+            )
+        )
         task = OutcomeTask(stays, targets, truths, weights, held, config.batch_size or 1)
         seed = settings.seed + 7919 * place  # networks of one fit share no draws
         with train.isolated(seed):

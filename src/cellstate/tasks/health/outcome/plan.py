@@ -18,7 +18,7 @@ FOLDS = 5
 """Networks, each of which leaves out another part of the patients."""
 UPDATES = 400
 """Steps of training, more or less, whatever the number of stays."""
-FEWEST_EPOCHS, MOST_EPOCHS = 6, 60
+FEWEST_EPOCHS = 6
 ALWAYS = {"learning_rate": 2e-3, "schedule": "one_cycle", "weight_decay": 2.0, "clip_norm": 1.0}
 
 
@@ -60,24 +60,3 @@ def make_plan(
     width, hidden, layers = SIZES[check_choice(where, "size", size, SIZES)]
     check_choice(where, "gaps", gaps, GAPS)
     return Plan(inputs, summaries, outputs, width, hidden, layers, gaps=gaps)
-
-
-def training_defaults(rows: int) -> dict[str, Any]:
-    """Choose batch size, epochs and averaging.
-
-    Examples
-    --------
-    >>> training_defaults(3200)["epochs"]
-    8
-    """
-    batch_size = 32 if rows < 2000 else 64 if rows < 20_000 else 256
-    per_epoch = -(-rows // batch_size)
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(UPDATES / per_epoch)))
-    return {
-        **ALWAYS,
-        "batch_size": batch_size,
-        "epochs": epochs,
-        "average": min(0.999, max(0.9, 1.0 - 20.0 / (epochs * per_epoch))),
-        "patience": max(4, epochs // 3),
-        "device": "auto" if rows >= 5000 else "cpu",
-    }

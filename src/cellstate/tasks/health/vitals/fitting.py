@@ -15,11 +15,12 @@ from cellstate.runtime import Chain
 from cellstate.tasks.health.outcome.fitting import joined
 from cellstate.tasks.health.outcome.mix import Mix
 from cellstate.tasks.health.outcome.targets import Target
+from cellstate.tasks.health.schedule import training_defaults
 from cellstate.tasks.health.steps import StepEncoder
 from cellstate.tasks.health.vitals.answering import earlier, surprises
 from cellstate.tasks.health.vitals.fitted import Fitted, run
 from cellstate.tasks.health.vitals.linear import fit_linear
-from cellstate.tasks.health.vitals.plan import FOLDS, make_plan, training_defaults
+from cellstate.tasks.health.vitals.plan import ALWAYS, FEWEST_EPOCHS, FOLDS, UPDATES, make_plan
 from cellstate.tasks.health.vitals.task import VitalsTask, Watched
 from cellstate.train.config import TrainConfig
 
@@ -70,7 +71,11 @@ def fit_networks(watched: Watched, layout: Layout, settings: Settings) -> tuple[
     records: list[dict[str, Any]] = []
     for place in range(int(fold.max()) + 1):
         held = fold == place
-        config = settings.config.filled(**training_defaults(int((~held).sum())))
+        config = settings.config.filled(
+            **training_defaults(
+                int((~held).sum()), ALWAYS, updates=UPDATES, fewest_epochs=FEWEST_EPOCHS
+            )
+        )
         task = VitalsTask(watched, rows, encoder, held, config.batch_size or 1)
         seed = settings.seed + 7919 * place  # networks of one fit share no draws
         with train.isolated(seed):

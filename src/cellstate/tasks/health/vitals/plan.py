@@ -15,7 +15,7 @@ FOLDS = 3
 """Networks, each of which leaves out another part of the patients."""
 UPDATES = 800
 """Steps of training, more or less, whatever the number of stays."""
-FEWEST_EPOCHS, MOST_EPOCHS = 4, 60
+FEWEST_EPOCHS = 4
 ALWAYS = {"learning_rate": 3e-3, "schedule": "one_cycle", "weight_decay": 3e-2, "clip_norm": 1.0}
 
 
@@ -67,24 +67,3 @@ def make_plan(where: str, size: str, *, inputs: int, outputs: int) -> Plan:
     """
     width, hidden, layers = SIZES[check_choice(where, "size", size, SIZES)]
     return Plan(inputs, outputs, width, hidden, layers)
-
-
-def training_defaults(rows: int) -> dict[str, Any]:
-    """Choose batch size, epochs and averaging.
-
-    Examples
-    --------
-    >>> training_defaults(3200)["batch_size"]
-    64
-    """
-    batch_size = 32 if rows < 2000 else 64 if rows < 20_000 else 256
-    per_epoch = -(-rows // batch_size)
-    epochs = min(MOST_EPOCHS, max(FEWEST_EPOCHS, round(UPDATES / per_epoch)))
-    return {
-        **ALWAYS,
-        "batch_size": batch_size,
-        "epochs": epochs,
-        "average": min(0.999, max(0.9, 1.0 - 20.0 / (epochs * per_epoch))),
-        "patience": max(4, epochs // 3),
-        "device": "auto" if rows >= 5000 else "cpu",
-    }
