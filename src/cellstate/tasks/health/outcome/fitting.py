@@ -98,9 +98,10 @@ def fit_networks(
     records: list[dict[str, Any]] = []
     for place, held in enumerate(masks):
         config = settings.config.filled(
+            sanity=place == 0,  # the others are like the first
             **training_defaults(
                 int((~held).sum()), ALWAYS, updates=UPDATES, fewest_epochs=FEWEST_EPOCHS
-            )
+            ),
         )
         task = OutcomeTask(stays, targets, truths, weights, held, config.batch_size or 1)
         seed = settings.seed + 7919 * place  # networks of one fit share no draws

@@ -7,7 +7,7 @@ from typing import Any
 
 from cellstate.tasks.arguments import check_choice
 
-SIZES = {"small": (64, 128, 1), "medium": (96, 192, 1), "large": (128, 256, 2)}
+SIZES = {"small": (64, 64, 1), "medium": (128, 128, 1), "large": (192, 192, 2)}
 """Width of the layer before the LSTM, and the LSTM's units and layers."""
 DROPOUT = 0.5
 KINDS = ("last", "measured")
@@ -16,10 +16,10 @@ GAPS = ("masks", "decay", "time_aware")
 """What is made of the time between measurements, as `StayNetwork` has it."""
 FOLDS = 5
 """Networks, each of which leaves out another part of the patients."""
-UPDATES = 400
+UPDATES = 500
 """Steps of training, more or less, whatever the number of stays."""
 FEWEST_EPOCHS = 6
-ALWAYS = {"learning_rate": 2e-3, "schedule": "one_cycle", "weight_decay": 2.0, "clip_norm": 1.0}
+ALWAYS = {"learning_rate": 3e-3, "schedule": "one_cycle", "weight_decay": 2.0, "clip_norm": 1.0}
 
 
 @dataclass(frozen=True)
@@ -55,7 +55,7 @@ def make_plan(
     Examples
     --------
     >>> make_plan("doctest", "small", inputs=10, summaries=5, outputs=1).hidden
-    128
+    64
     """
     width, hidden, layers = SIZES[check_choice(where, "size", size, SIZES)]
     check_choice(where, "gaps", gaps, GAPS)

@@ -72,9 +72,10 @@ def fit_networks(watched: Watched, layout: Layout, settings: Settings) -> tuple[
     for place in range(int(fold.max()) + 1):
         held = fold == place
         config = settings.config.filled(
+            sanity=place == 0,  # the others are like the first
             **training_defaults(
                 int((~held).sum()), ALWAYS, updates=UPDATES, fewest_epochs=FEWEST_EPOCHS
-            )
+            ),
         )
         task = VitalsTask(watched, rows, encoder, held, config.batch_size or 1)
         seed = settings.seed + 7919 * place  # networks of one fit share no draws
