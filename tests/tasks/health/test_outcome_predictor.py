@@ -258,6 +258,17 @@ class _nothing:  # noqa: N801  stands for a context manager
     def __exit__(self, *_: object) -> None: ...
 
 
+def test_a_number_that_no_instrument_gives_spoils_no_variable() -> None:
+    marked = VITALS.with_columns(marker=pl.col("HR"))
+    spoilt = marked.with_columns(
+        marker=pl.when(pl.int_range(pl.len()) == 17).then(pl.lit(1e39)).otherwise(pl.col("marker"))
+    )
+    with pytest.warns(LeftOutWarning, match="1 value beyond 1e\\+30 \\(row 18\\)"):
+        model = OutcomePredictor("died", train=BRIEF).fit(spoilt, OUTCOMES)
+    place = model.variables_.index("marker")
+    assert np.isfinite(model.fitted_.steps.scales.quantiles[place]).all()
+
+
 def test_no_patient_is_in_a_models_folder_or_a_story(tmp_path: Path) -> None:
     ids = [f"PLANTED-{k}" for k in range(N)]
     vitals = VITALS.with_columns(subject_id=pl.Series([ids[k] for k in IDS]))

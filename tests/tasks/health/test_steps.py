@@ -8,7 +8,7 @@ import pytest
 from cellstate.data.health.timelines import Timelines
 from cellstate.tasks.health.scales import FAR, Scales
 from cellstate.tasks.health.steps import FRESH_H, Padded, StepEncoder
-from cellstate.tasks.health.summaries import PER_VARIABLE, summarize, summary_names
+from cellstate.tasks.health.summaries import PER_VARIABLE, summarize
 
 
 def timelines(seed: int, stays: int = 6, V: int = 3) -> Timelines:
@@ -106,8 +106,8 @@ def test_a_variable_without_values_stays_unknown() -> None:
 def test_summaries_are_those_of_the_definition() -> None:
     laid = timelines(5)
     found = summarize(laid)
-    names = summary_names(laid)
-    assert found.shape == (len(laid), len(names))
+    columns = len(PER_VARIABLE) * len(laid.variables) + len(laid.static_names)
+    assert found.shape == (len(laid), columns)
     for stay in range(len(laid)):
         rows = laid.places(np.array([stay]))
         for place, name in enumerate(laid.variables):

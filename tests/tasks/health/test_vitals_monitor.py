@@ -204,6 +204,7 @@ def test_no_patient_is_in_a_models_folder(tmp_path: Path) -> None:
         (9.0, {"HRR": 90.0}, "Did you mean 'HR'"),
         (9.0, {"HR": np.inf}, "must lie between"),
         (9.0, {"HR": 4000.0}, "HR must lie between"),
+        (9.0, {"Lactate": 1e39}, "Lactate must lie between"),
         (9.0, {"HR": "fast"}, "HR must be a number; got str"),
         ("nine", {"HR": 90.0}, "each hour must be a number; got str"),
         (9.0, [90.0], "values must come by name"),

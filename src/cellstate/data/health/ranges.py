@@ -155,6 +155,10 @@ PLAUSIBLE: dict[str, Range] = {
 """By name, of blood where a fluid is meant: what is measured in urine needs a name of its own."""
 
 
+LARGEST = 1e30
+"""Size beyond which no value is read, whatever its code: its square is no number any more."""
+
+
 def check_ranges(ranges: Mapping[str, Any] | None) -> dict[str, Range]:
     """Give ranges by their names in small letters.
 

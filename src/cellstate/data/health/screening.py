@@ -8,7 +8,7 @@ from typing import Any
 import numpy as np
 
 from cellstate.data.health.left_out import LeftOut
-from cellstate.data.health.ranges import limits_of
+from cellstate.data.health.ranges import LARGEST, limits_of
 
 BIRTH, DEATH = "MEDS_BIRTH", "MEDS_DEATH"
 DUPLICATE = "duplicate event"
@@ -98,6 +98,7 @@ def screen(
             f"{name} outside {low[k]:g} to {high[k]:g} {units[k]}".rstrip()
             for k, name in enumerate(codes)
         ),
+        f"value beyond {LARGEST:g}",
     ]
 
     def leave_out(is_wrong: np.ndarray, place: int | np.ndarray) -> None:
@@ -108,6 +109,7 @@ def screen(
     leave_out(code < 0, 1)
     leave_out(np.isnan(hours), 2)
     leave_out(np.isinf(value), 3)
+    leave_out(np.abs(value) > LARGEST, len(reasons) - 1)
     if len(codes):
         is_outside = (value < low[code]) | (value > high[code])
         leave_out(is_outside, code + 7)

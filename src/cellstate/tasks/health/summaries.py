@@ -39,14 +39,6 @@ def summarize(timelines: Timelines) -> np.ndarray:
     return np.concatenate([flat, timelines.static.astype(np.float64)], axis=1)
 
 
-def summary_names(timelines: Timelines) -> list[str]:
-    """Name the columns of `summarize`."""
-    return [
-        *(f"{name}, {kind}" for name in timelines.variables for kind in PER_VARIABLE),
-        *timelines.static_names,
-    ]
-
-
 def _chunk(timelines: Timelines, rows: np.ndarray) -> np.ndarray:
     counts = timelines.steps[rows]
     T = max(1, int(counts.max(initial=1)))

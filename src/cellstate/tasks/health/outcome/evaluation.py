@@ -11,6 +11,7 @@ import numpy as np
 from cellstate.tasks.evaluation import NAME, Evaluation
 from cellstate.tasks.health import baselines
 from cellstate.tasks.health.bootstrap import bootstrap
+from cellstate.tasks.health.hazard_baselines import hazard_rivals
 from cellstate.tasks.health.metrics import METRICS as RISK_METRICS
 from cellstate.tasks.health.metrics import RiskScorer, score_risks
 from cellstate.tasks.health.outcome.targets import Target
@@ -54,7 +55,10 @@ def rival_answers(target: Target, learn: Rows, test: Rows, seed: int) -> dict[st
     learn = learn.take(~np.isnan(learn.truth[:, 0]))
     told = {PREVALENCE[target.kind]: constant(target, len(test.summary))}
     if target.kind == "time":
-        return told | _by_interval(target, learn, test, seed)
+        for name, fit in hazard_rivals(seed).items():
+            hazards = fit(learn.summary, *learn.truth.T, target.intervals).predict(test.summary)
+            told[name] = np.cumprod(1.0 - hazards, axis=1)
+        return told
     y = learn.truth[:, 0]
     is_number = target.kind == "number"
     rivals = baselines.regressors(seed) if is_number else baselines.classifiers(seed)
@@ -72,23 +76,6 @@ def constant(target: Target, count: int) -> np.ndarray:
     """Say the same of all stays."""
     prior = np.array(target.prior)
     return np.full(count, prior[0]) if len(prior) == 1 else np.tile(prior, (count, 1))
-
-
-def _by_interval(target: Target, learn: Rows, test: Rows, seed: int) -> dict[str, np.ndarray]:
-    """Let classifiers foretell the hazard of each interval, the interval being one more column."""
-    at_risk, happened = target.intervals.terms(*learn.truth.T)
-    row, column = np.nonzero(at_risk)
-    x = np.concatenate([learn.summary[row], column[:, None].astype(np.float64)], axis=1)
-    K = len(target.grid)
-    asked = np.repeat(np.arange(len(test.summary)), K)
-    interval = np.tile(np.arange(float(K)), len(test.summary))[:, None]
-    at = np.concatenate([test.summary[asked], interval], axis=1)
-    told: dict[str, np.ndarray] = {}
-    for name, fit in baselines.classifiers(seed).items():
-        fitted = fit(x, happened[row, column].astype(np.int64), learn.subjects[row])
-        hazards = baselines.probabilities(fitted, at, 2)[:, 1].reshape(-1, K)
-        told[name] = np.cumprod(1.0 - hazards, axis=1)
-    return told
 
 
 def compare(

@@ -8,7 +8,7 @@ from typing import TYPE_CHECKING, Any
 
 import numpy as np
 
-from cellstate.data.health.ranges import limits_of
+from cellstate.data.health.ranges import LARGEST, limits_of
 from cellstate.errors import InputError, did_you_mean, explain
 from cellstate.tasks.health.alarms import Silencer
 from cellstate.tasks.health.steps import Memory, Padded
@@ -109,7 +109,8 @@ def _row(names: tuple[str, ...], given: Mapping[str, Any], where: str) -> np.nda
             raise InputError(explain(where, must, repr(name), did_you_mean(str(name), names)))
         row[0, places[name]] = np.nan if value is None else _number(value, name, where)
     low, high, units = limits_of(names, None)
-    wrong = np.flatnonzero((row[0] < low) | (row[0] > high) | np.isinf(row[0]))
+    low, high = np.maximum(low, -LARGEST), np.minimum(high, LARGEST)
+    wrong = np.flatnonzero((row[0] < low) | (row[0] > high))
     if len(wrong):
         name, unit = names[wrong[0]], units[wrong[0]]
         must = f"{name} must lie between {low[wrong[0]]:g} and {high[wrong[0]]:g} {unit}".rstrip()
