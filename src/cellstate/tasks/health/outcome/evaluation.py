@@ -55,8 +55,10 @@ def rival_answers(target: Target, learn: Rows, test: Rows, seed: int) -> dict[st
     learn = learn.take(~np.isnan(learn.truth[:, 0]))
     told = {PREVALENCE[target.kind]: constant(target, len(test.summary))}
     if target.kind == "time":
+        times, events = learn.truth.T
         for name, fit in hazard_rivals(seed).items():
-            hazards = fit(learn.summary, *learn.truth.T, target.intervals).predict(test.summary)
+            fitted = fit(learn.summary, times, events, target.intervals)
+            hazards = fitted.predict(test.summary)
             told[name] = np.cumprod(1.0 - hazards, axis=1)
         return told
     y = learn.truth[:, 0]
