@@ -6,11 +6,14 @@ The tree, with the built-in exceptions that each class also is::
     ├── InputError (ValueError)            what the caller gave cannot be used
     │   ├── ShapeError (RuntimeError)      an array of the wrong shape, dtype or device
     │   ├── ArgumentTypeError (TypeError)  an argument of the wrong type
-    │   └── FrameError                     a data frame or file whose content cannot be used
+    │   ├── FrameError                     a data frame or file whose content cannot be used
+    │   └── EventError                     an event that a stream cannot take in
     ├── NotFittedError (AttributeError)    a method that needs `fit` was called before it
     ├── ArtifactError (OSError)            a model folder cannot be read or written
     ├── DownloadError (OSError)            a data set could not be fetched or verified
     ├── MissingExtraError (ImportError)    an optional dependency is not installed
+    ├── StoreError (OSError)               the states of entities cannot be read or written
+    │   └── FencedError                    another process owns them by now
     ├── ExportError (RuntimeError)         an exported graph gives other numbers
     └── TrainingError (RuntimeError)       training cannot go on
 """
@@ -41,6 +44,10 @@ class FrameError(InputError):
     """A data frame or file has content that cannot be used."""
 
 
+class EventError(InputError):
+    """An event that a stream cannot take in; the state stays as it was."""
+
+
 class NotFittedError(CellstateError, ValueError, AttributeError):
     """A method that needs `fit` was called before it."""
 
@@ -55,6 +62,14 @@ class DownloadError(CellstateError, OSError):
 
 class MissingExtraError(CellstateError, ImportError):
     """An optional dependency is not installed."""
+
+
+class StoreError(CellstateError, OSError):
+    """The states of entities cannot be read or written."""
+
+
+class FencedError(StoreError):
+    """Another process owns these entities by now; this one must not write any more."""
 
 
 class ExportError(CellstateError, RuntimeError):

@@ -1,0 +1,1 @@
+"""Stores: one protocol, SQLite for one process and PostgreSQL for several."""
