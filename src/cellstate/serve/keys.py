@@ -208,6 +208,10 @@ class KeyRing:
         self._seen = seen
         return True
 
+    def holds(self, id: str) -> bool:
+        """Whether a key is still among them."""
+        return id in self._known
+
     def find(self, token: str) -> Caller | None:
         """Find whose key it is; takes as long for one that is not known."""
         form = _TOKEN(token)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from collections.abc import AsyncIterator, Awaitable, Callable, MutableMapping
+from collections.abc import AsyncGenerator, Awaitable, Callable, MutableMapping
 from dataclasses import dataclass, field
 from typing import TYPE_CHECKING, Any
 from urllib.parse import parse_qsl
@@ -194,21 +194,28 @@ class StreamReply:
 
     Attributes
     ----------
-    pieces : async iterator of bytes
+    pieces : async generator of bytes
     type : bytes
     status : int
+    end : callable
+        Called once, however it ends, also if it is never sent.
     """
 
-    pieces: AsyncIterator[bytes]
+    pieces: AsyncGenerator[bytes, None]
     type: bytes
+    end: Callable[[], None]
     status: int = 200
 
     async def send(self, send: Send, is_encrypted: bool) -> None:
         """Send it."""
-        await send(_start(self.status, self.type, [], None, is_encrypted))
-        async for piece in self.pieces:
-            await send({"type": "http.response.body", "body": piece, "more_body": True})
-        await send({"type": "http.response.body", "body": b""})
+        try:
+            await send(_start(self.status, self.type, [], None, is_encrypted))
+            async for piece in self.pieces:
+                await send({"type": "http.response.body", "body": piece, "more_body": True})
+            await send({"type": "http.response.body", "body": b""})
+        finally:
+            await self.pieces.aclose()
+            self.end()
 
 
 def _start(

@@ -257,7 +257,7 @@ def write_result(event: Incoming, outcome: Outcome, more: str = "") -> bytes:
         late = "true" if outcome.late else "false"
         rest = (
             f',"id":{id},"seq":{outcome.seq},"time":{outcome.time / 1e6!r}'
-            f',"version":{outcome.version},"late":{late},"answer":'
+            f',"version":{outcome.version or "null"},"late":{late},"answer":'
         )
         return (head + rest).encode() + outcome.answer + b"}"
     return f'{head},"id":{id},"message":{_quote(outcome.reason)}}}'.encode()
