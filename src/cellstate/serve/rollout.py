@@ -73,7 +73,7 @@ class Rollout:
         return Models(self._streams, newest.number, self.shadow)
 
     def roles(self, *, is_new: bool) -> list[Version]:
-        """Give the versions with the new or the old one as current: new entities get its answers."""
+        """Give the versions, the new or the old one as current: new entities get its answers."""
         old, new = ("retired", "current") if is_new else ("current", "next")
         return [self.old._replace(role=old), self.new._replace(role=new)]
 

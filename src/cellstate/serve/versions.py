@@ -123,24 +123,22 @@ class Versions:
             must, given = "a change of model must be under way", "none"
             raise InputError(explain("serve", must, given, "Offer the next model first"))
         rollout.require(step)
-        if step == "flip":
-            rollout.flip()
-            self._store.set_versions(rollout.versions)
-        elif step == "roll back":
-            rollout.roll_back()
-            self._store.set_versions(rollout.versions)
-        else:
-            left = rollout.new if step == "finish" else rollout.old
-            if not rollout.is_everyone(left.number):
-                must, given = (
-                    "every entity must have turned",
-                    "some of other processes that have not",
-                )
-                raise InputError(explain("serve", must, given, "Try again in a moment"))
-            known = [left._replace(role="current")]
+        if step in ("flip", "roll back"):
+            known = rollout.roles(is_new=step == "flip")
             self._store.set_versions(known)
-            self._adopt(known)
-        self._known = self._store.versions()
+            self._known = known
+            if step == "flip":
+                rollout.flip()
+            else:
+                rollout.roll_back()
+            return self.report()
+        left = rollout.new if step == "finish" else rollout.old
+        if not rollout.is_everyone(left.number):
+            must, given = "every entity must have turned", "some that have not"
+            raise InputError(explain("serve", must, given, "Try again in a moment"))
+        known = [left._replace(role="current")]
+        self._store.set_versions(known)
+        self._adopt(known)
         return self.report()
 
     def report(self) -> dict[str, Any]:
