@@ -15,7 +15,17 @@ from cellstate.serve.http.openapi import describe
 from cellstate.serve.http.route import Route
 from cellstate.serve.http.service import Service
 from cellstate.serve.http.settings import HttpSettings
-from cellstate.serve.routes import entities, events, forecast, health, inference, live, model, socket
+from cellstate.serve.routes import (
+    entities,
+    events,
+    forecast,
+    health,
+    inference,
+    live,
+    model,
+    rollout,
+    socket,
+)
 
 if TYPE_CHECKING:
     from fastapi import FastAPI
@@ -98,6 +108,7 @@ def routes_for(service: Service) -> list[Route]:
         *live.ROUTES,
         *model.ROUTES,
         *health.ROUTES,
+        *rollout.ROUTES,
         *inference.routes_for(service),
         *forecast.routes_for(service),
         Route("GET", "/openapi.json", openapi, "read", "This description", answers=answers),

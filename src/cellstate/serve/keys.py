@@ -242,7 +242,9 @@ def _locked(path: Path) -> Iterator[None]:
 
     with _writing:
         try:
-            descriptor = os.open(path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600)
+            descriptor = os.open(
+                path.with_name(f".{path.name}.lock"), os.O_RDWR | os.O_CREAT, 0o600
+            )
         except OSError as problem:
             given, do = problem.strerror or "an error", "Choose another place"
             must = "the keys must be writable"

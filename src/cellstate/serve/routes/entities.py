@@ -114,7 +114,9 @@ def _position(text: str | None) -> Position | None:
     digits = time.removeprefix("-")
     if all(part.isascii() and part.isdigit() and len(part) < 19 for part in (digits, seq)):
         return Position(int(time), int(seq))
-    raise malformed("after must be what next was in an answer before", "another", "Start without it")
+    raise malformed(
+        "after must be what next was in an answer before", "another", "Start without it"
+    )
 
 
 def _number(query: dict[str, str], name: str, least: int, most: int, default: int) -> int:

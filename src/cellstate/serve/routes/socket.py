@@ -126,7 +126,9 @@ class Socket:
             raise Problem(429, message, extra={"retry_after": wait_s})
         document = read_quickly(body)
         if document.__class__ is not dict:
-            raise malformed("a message must be an object", "another value", "Send an event", "stream")
+            raise malformed(
+                "a message must be an object", "another value", "Send an event", "stream"
+            )
         if "subscribe" in document or "unsubscribe" in document:
             self._subscribe(body, document)
             return
@@ -157,9 +159,7 @@ class Socket:
         tell = functools.partial(self._answer, events, refs, is_list)
         self._pending += len(events)
         try:
-            service.queue(
-                call.caller.tenant, events, functools.partial(service.mailbox.put, tell)
-            )
+            service.queue(call.caller.tenant, events, functools.partial(service.mailbox.put, tell))
         except Problem:
             self._pending -= len(events)
             raise
