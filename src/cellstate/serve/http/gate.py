@@ -4,11 +4,11 @@ from __future__ import annotations
 
 import json
 import logging
+import re
 import secrets
 import time
 import traceback
-from collections.abc import Iterable
-from typing import Any
+from collections.abc import Awaitable, Callable, Iterable, Mapping
 
 from cellstate.errors import explain
 from cellstate.serve.http.call import Call, GoneError, Receive, Reply, Scope, Send, StreamReply
@@ -19,11 +19,12 @@ from cellstate.serve.http.service import Service
 from cellstate.serve.keys import ROLES
 
 _log = logging.getLogger("cellstate.serve")
-CALL = "cellstate.call"  # where the scope holds it
+Application = Callable[[Scope, Receive, Send], Awaitable[None]]
+SocketHandler = Callable[[Call, Receive, Send], Awaitable[None]]
 
 
 class Endpoint:
-    """What answers at a route, as ASGI.
+    """What answers at a route.
 
     Parameters
     ----------
@@ -38,12 +39,6 @@ class Endpoint:
         self.route = route
         self._rank = ROLES.index(route.role) if route.role else -1
         self._handle = route.handle
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call: Call = scope[CALL]
-        if "path_params" in scope:
-            call.params = scope["path_params"]
-        await self.answer(call, send)
 
     async def answer(self, call: Call, send: Send) -> None:
         """Answer a call whose path was taken apart already."""
@@ -73,28 +68,42 @@ class Endpoint:
 
 
 class Gate:
-    """The outermost of the server's layers.
+    """The outermost of the server's layers, as ASGI.
 
-    Looks at where a call comes from before anything else does, sends those that come by the
-    thousand straight to what answers them, and turns what goes wrong into an answer.
+    Looks at where a call comes from before anything else does, finds what answers it, and turns
+    what goes wrong into an answer.
 
     Parameters
     ----------
     service : Service
-    router : ASGI application
-        Finds all others.
     endpoints : iterable of Endpoint
+    socket_path : str
+    socket : callable
+        What serves a WebSocket there: ``(call, receive, send)``.
+    others : callable
+        ASGI application for everything else.
     """
 
-    def __init__(self, service: Service, router: Any, endpoints: Iterable[Endpoint]) -> None:
-        self._service = service
-        self._router = router
-        by_place = {(one.route.method, one.route.path): one for one in endpoints}
-        self._methods: dict[str, list[str]] = {}
-        for method, path in by_place:
-            self._methods.setdefault(path, []).append(method)
-        self._push = by_place["POST", "/v1/entities/{entity}/events"]
-        self._fixed = {path: one for (method, path), one in by_place.items() if method == "POST"}
+    def __init__(
+        self,
+        service: Service,
+        endpoints: Iterable[Endpoint],
+        socket_path: str,
+        socket: SocketHandler,
+        others: Application,
+    ) -> None:
+        self._service, self._others = service, others
+        self._socket_path, self._socket = socket_path, socket
+        self._fixed: dict[str, dict[str, Endpoint]] = {}
+        self._named: dict[str, dict[str, Endpoint]] = {}
+        for one in endpoints:
+            table = self._named if "{" in one.route.path else self._fixed
+            table.setdefault(one.route.path, {})[one.route.method] = one
+        self._push = self._named["/v1/entities/{entity}/events"]
+        self._patterns = [
+            (re.compile(re.sub(r"{(\w+)}", r"(?P<\1>[^/]+)", path)).fullmatch, methods)
+            for path, methods in self._named.items()
+        ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
         kind = scope["type"]
@@ -103,69 +112,60 @@ class Gate:
         elif kind == "websocket":
             await self._open_socket(scope, receive, send)
         else:
-            await self._router(scope, receive, send)
+            await self._others(scope, receive, send)
 
     async def _answer(self, scope: Scope, receive: Receive, send: Send) -> None:
         call = Call(scope, receive)
         try:
             self._service.doorkeeper.check_source(call)
-            path: str = scope["path"]
-            if scope["method"] == "POST":
-                if path.startswith("/v1/entities/") and path.endswith("/events"):
-                    name = path[13:-7]
-                    if name and "/" not in name:
-                        call.params = {"entity": name}
-                        await self._push.answer(call, send)
-                        return
-                elif path in self._fixed:
-                    await self._fixed[path].answer(call, send)
-                    return
-            scope[CALL] = call
-            await self._router(scope, receive, send)
+            methods, call.params = self._find(scope["path"])
+            if methods is None:
+                await self._others(scope, receive, send)
+                return
+            endpoint = methods.get(scope["method"])
+            if endpoint is None:
+                raise _wrong_method(methods)
+            await endpoint.answer(call, send)
         except Problem as problem:
-            await self._refuse(problem, call, send)
-        except GoneError:
-            return
-        except Exception as problem:  # noqa: BLE001: the router's own, 404 and 405 among them
-            await self._refuse(self._translate(problem, scope), call, send)
+            self._service.meter.count("", problem.status, 0.0)
+            reply = reply_of(problem, scope["path"].startswith("/v2"))
+            await reply.send(send, scope["scheme"] == "https")
 
-    async def _refuse(self, problem: Problem, call: Call, send: Send) -> None:
-        self._service.meter.count("", problem.status, 0.0)
-        reply = reply_of(problem, call.scope["path"].startswith("/v2"))
-        await reply.send(send, call.scope["scheme"] == "https")
+    def _find(self, path: str) -> tuple[Mapping[str, Endpoint] | None, dict[str, str]]:
+        """Find what answers at a path, by method, and what its names stand for."""
+        if path.startswith("/v1/entities/") and path.endswith("/events"):
+            name = path[13:-7]
+            if name and "/" not in name:  # the most frequent of all
+                return self._push, {"entity": name}
+        if path in self._fixed:
+            return self._fixed[path], {}
+        for match, methods in self._patterns:
+            if found := match(path):
+                return methods, found.groupdict()
+        return None, {}
 
     async def _open_socket(self, scope: Scope, receive: Receive, send: Send) -> None:
-        call = scope[CALL] = Call(scope, receive)
         try:
+            call = Call(scope, receive)
             self._service.doorkeeper.check_source(call)
-            await self._router(scope, receive, send)
+            if scope["path"] == self._socket_path:
+                await self._socket(call, receive, send)
+            else:
+                await self._others(scope, receive, send)
         except Problem as problem:
             await refuse_socket(problem, scope, send)
-        except Exception as problem:  # noqa: BLE001: see above
-            await refuse_socket(self._translate(problem, scope), scope, send)
 
-    def _translate(self, problem: Exception, scope: Scope) -> Problem:
-        status = getattr(problem, "status_code", 0)
-        if status == 404:
-            must, given = "the address must be known", "another"
-            return Problem(404, explain("request", must, given, "See /openapi.json"))
-        if status == 405:
-            allowed = ", ".join(sorted(self._allowed(scope["path"])))
-            message = explain(
-                "request", f"the method must be {allowed}", "another", "See /openapi.json"
-            )
-            return Problem(405, message, headers=[(b"allow", allowed.encode())])
-        return accident(problem, None)
 
-    def _allowed(self, path: str) -> set[str]:
-        from starlette.routing import Match
+def unknown_address() -> Problem:
+    """Say that nothing answers there."""
+    must, given = "the address must be known", "another"
+    return Problem(404, explain("request", must, given, "See /openapi.json"))
 
-        found: set[str] = set()
-        for route in self._router.routes:
-            probe = {"type": "http", "path": path, "method": "", "headers": [], "root_path": ""}
-            if route.matches(probe)[0] is not Match.NONE:
-                found |= set(route.methods or ())
-        return found
+
+def _wrong_method(methods: Iterable[str]) -> Problem:
+    allowed = ", ".join(sorted(methods))
+    message = explain("request", f"the method must be {allowed}", "another", "See /openapi.json")
+    return Problem(405, message, headers=[(b"allow", allowed.encode())])
 
 
 def reply_of(problem: Problem, is_protocol: bool) -> Reply:

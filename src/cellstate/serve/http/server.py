@@ -167,7 +167,7 @@ def _uvicorn_for(app: Any, service: Service, on_ready: Callable[[str], None] | N
             self.should_exit = True
 
     config = uvicorn.Config(
-        app,
+        app.state.gate,
         loop="uvloop" if _has_uvloop() else "asyncio",
         http=protocol_for(settings),
         ws="websockets-sansio",

@@ -16,6 +16,7 @@ from cellstate.serve.audit import AuditLog
 from cellstate.serve.engine import Engine
 from cellstate.serve.events import Incoming, Outcome
 from cellstate.serve.http.call import Call, Reply
+from cellstate.serve.http.gathering import Gathering
 from cellstate.serve.http.mailbox import Mailbox
 from cellstate.serve.http.meter import Meter
 from cellstate.serve.http.problem import Problem, busy, unavailable
@@ -28,6 +29,7 @@ Value = TypeVar("Value")
 _log = logging.getLogger("cellstate.serve")
 TICK_S = 1.0
 _RESTART, _POLICY = 1012, 1008
+_FEW = 16  # events of a call that are handed to the engine together with those of others
 _CALLS_AT_ONCE = 4  # models that run for calls of their own, and reads of the store
 
 
@@ -66,6 +68,7 @@ class Service:
         self.is_draining = False
         self.failure: CellstateError | None = None  # why the engine did not start
         self.mailbox: Mailbox
+        self._gathering: Gathering
         self._loop: asyncio.AbstractEventLoop
         self._readers: ThreadPoolExecutor
         self._ticking: asyncio.Task[None]
@@ -79,6 +82,7 @@ class Service:
         """Start the engine, in the event loop that will answer."""
         self._loop = asyncio.get_running_loop()
         self.mailbox = Mailbox(self._loop)
+        self._gathering = Gathering(self.engine, self.mailbox, self._loop)
         self._readers = ThreadPoolExecutor(_CALLS_AT_ONCE, thread_name_prefix="cellstate-reader")
         try:
             self.engine.start()
@@ -116,10 +120,16 @@ class Service:
         Problem
             Status 429 or 503: it takes none now.
         """
+        if len(events) <= _FEW:
+            try:
+                return await self._gathering.add(tenant, events)
+            except BusyError as problem:
+                raise _busy(problem) from None
         told: asyncio.Future[list[Outcome]] = self._loop.create_future()
         # A caller who is gone has cancelled the future.
-        tell = functools.partial(self.mailbox.put, functools.partial(_settle, told))
-        self.queue(tenant, events, tell)
+        self.queue(
+            tenant, events, functools.partial(self.mailbox.put, functools.partial(_settle, told))
+        )
         return await told
 
     def queue(
@@ -134,10 +144,8 @@ class Service:
         """
         try:
             self.engine.submit(tenant, events, done)
-        except DrainingError as problem:
-            raise unavailable(str(problem)) from None
         except BusyError as problem:
-            raise busy(str(problem), problem.retry_after_s) from None
+            raise _busy(problem) from None
 
     async def forget(self, tenant: str, name: str) -> bool | None:
         """Have the engine forget an entity; None where it is not known whether it did."""
@@ -145,10 +153,8 @@ class Service:
         tell = functools.partial(self.mailbox.put, functools.partial(_settle, told))
         try:
             self.engine.forget(tenant, name, tell)
-        except DrainingError as problem:
-            raise unavailable(str(problem)) from None
         except BusyError as problem:
-            raise busy(str(problem), problem.retry_after_s) from None
+            raise _busy(problem) from None
         return await told
 
     async def read(self, function: Callable[..., Value], *args: Any, **more: Any) -> Value:
@@ -243,6 +249,12 @@ class Service:
         for socket in list(self.sockets):
             if not keys.holds(socket.call.caller.key):
                 socket.finish(_POLICY)
+
+
+def _busy(problem: BusyError) -> Problem:
+    if isinstance(problem, DrainingError):
+        return unavailable(str(problem))
+    return busy(str(problem), problem.retry_after_s)
 
 
 def _settle(told: asyncio.Future[Value], value: Value) -> None:

@@ -11,8 +11,8 @@ from typing import Any
 
 from cellstate.errors import explain
 from cellstate.serve.events import Incoming, Outcome
-from cellstate.serve.http.call import Call, Receive, Scope, Send
-from cellstate.serve.http.gate import CALL, accident, refuse_socket
+from cellstate.serve.http.call import Call, Receive, Send
+from cellstate.serve.http.gate import accident
 from cellstate.serve.http.messages import (
     check_count,
     check_entity,
@@ -205,36 +205,23 @@ class Socket:
         self._service.mailbox.put(self._outbox.put, data)
 
 
-class SocketEndpoint:
-    """What answers WebSockets, as ASGI.
+async def serve(service: Service, call: Call, receive: Receive, send: Send) -> None:
+    """Serve a WebSocket, or refuse it.
 
-    Parameters
-    ----------
-    service : Service
+    Raises
+    ------
+    Problem
+        Before it was accepted: the key, the rate or the number of sockets.
     """
-
-    def __init__(self, service: Service) -> None:
-        self._service = service
-
-    async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
-        service = self._service
-        call: Call = scope[CALL]
-        if (await receive())["type"] != "websocket.connect":
-            return
-        try:
-            service.admit(call, ROLES.index("read"))
-            take_seat(service, call)
-        except Problem as problem:
-            await refuse_socket(problem, scope, send)
-            return
-        call.receive = receive
-        socket = Socket(service, call, send)
-        service.sockets.add(socket)
-        try:
-            service.note(call, "stream", 101)
-            await socket.run()
-        except Problem as problem:
-            await refuse_socket(problem, scope, send)
-        finally:
-            service.sockets.discard(socket)
-            service.seats.leave(call.caller.tenant)
+    if (await receive())["type"] != "websocket.connect":
+        return
+    service.admit(call, ROLES.index("read"))
+    take_seat(service, call)
+    socket = Socket(service, call, send)
+    service.sockets.add(socket)
+    try:
+        service.note(call, "stream", 101)
+        await socket.run()
+    finally:
+        service.sockets.discard(socket)
+        service.seats.leave(call.caller.tenant)
