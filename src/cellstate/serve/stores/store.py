@@ -17,7 +17,7 @@ class Entity:
     key : int
         Its number in the store, from `AbstractStore.new_keys`.
     tenant, name : str
-        Together unique.
+        Together unique; those of a key never change.
     phase : {"live", "ended"}
     version : int
         The model that gives its answers.
