@@ -40,6 +40,10 @@ def open_store(url: str, *, create: bool = True) -> AbstractStore:
     scheme, mark, rest = url.partition("://")
     if not mark:
         return SqliteStore(Path(url), create=create)
+    if scheme in ("postgresql", "postgres"):
+        from cellstate.serve.stores.postgresql import PostgresqlStore
+
+        return PostgresqlStore(url, create=create)
     if scheme == "sqlite":
         return SqliteStore(Path(rest.removeprefix("/")), create=create)
     raise StoreError(

@@ -8,9 +8,9 @@ from contextlib import contextmanager
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
-from zlib import crc32
 
 from cellstate.errors import FencedError, StoreError, explain
+from cellstate.serve.stores.checksum import check_state, checksum
 from cellstate.serve.stores.sqlite_file import FileLock, connect, translated
 from cellstate.serve.stores.store import (
     AbstractStore,
@@ -26,11 +26,26 @@ from cellstate.serve.stores.store import (
 
 VERSION_BITS = 16
 KEYS_AT_ONCE = 4096
+SLICE = 20_000
 STATUS = ("applied", "quarantined")
 PHASE = ("live", "ended")
 
 _ENTITY = "key, tenant, name, ended, version, e.seq, time, touched"
 _LOGGED = "key, seq, id, time, quarantined, begins, data, answer, revised"
+_HELD = f"""
+SELECT {_ENTITY}, place, s.seq, crc, state FROM entities AS e LEFT JOIN states AS s
+ON place >= key << {VERSION_BITS} AND place < (key + 1) << {VERSION_BITS}
+WHERE tenant = ? AND name = ?
+"""
+_ENTITIES = """
+INSERT INTO entities VALUES (?, ?, ?, ?, ?, ?, ?, ?)
+ON CONFLICT(key) DO UPDATE SET ended = excluded.ended, version = excluded.version,
+    seq = excluded.seq, time = excluded.time, touched = excluded.touched
+"""
+_SNAPSHOTS = """
+INSERT INTO snapshots(key, version, time, seq, crc, state) VALUES (?, ?, ?, ?, ?, ?)
+ON CONFLICT(key, time, seq, version) DO UPDATE SET crc = excluded.crc, state = excluded.state
+"""
 
 
 class SqliteStore(AbstractStore):
@@ -76,6 +91,7 @@ class SqliteStore(AbstractStore):
         try:
             self._db = connect(path, create=create, read_only=read_only, vfs=vfs)
             self._token = 0
+            self._cursor = 0
             self._keys = range(0)
             self._must_scrub = not read_only  # an earlier process may have ended before it did
             if self._lock:  # then no earlier owner lives, whatever its lease says
@@ -96,10 +112,11 @@ class SqliteStore(AbstractStore):
         return store
 
     def own(self, shard: int, holder: str, *, lease_s: float, take_over: bool = False) -> int:
+        """See `AbstractStore.own`."""
         _check_shard(shard)
         with self._transaction("take the shard") as db:
             token, other, until = db.execute("SELECT token, holder, until FROM ownership").get
-            if not take_over and token != self._token and until > _now():
+            if not take_over and other != holder and until > _now():
                 raise FencedError(
                     explain(
                         "store",
@@ -116,11 +133,13 @@ class SqliteStore(AbstractStore):
         return self._token
 
     def renew(self, lease_s: float) -> None:
+        """See `AbstractStore.renew`."""
         with self._transaction("renew the lease") as db:
             self._check_owned()
             db.execute("UPDATE ownership SET until = ?", (_now() + round(lease_s * 1e6),))
 
     def release(self) -> None:
+        """See `AbstractStore.release`."""
         if not self._token:
             return
         with self._transaction("release the shard") as db:
@@ -128,12 +147,14 @@ class SqliteStore(AbstractStore):
         self._token = 0
 
     def holder(self, shard: int) -> str | None:
+        """See `AbstractStore.holder`."""
         _check_shard(shard)
         with translated("read who holds the shard"):
             holder, until = self._db.execute("SELECT holder, until FROM ownership").get
         return holder if until > _now() else None
 
     def new_keys(self, count: int) -> range:
+        """See `AbstractStore.new_keys`."""
         if count > len(self._keys):
             with self._transaction("hand out keys") as db:
                 first = db.execute("SELECT next_key FROM ownership").get
@@ -144,30 +165,28 @@ class SqliteStore(AbstractStore):
         return given
 
     def load(self, names: Sequence[tuple[str, str]]) -> list[Held | None]:
+        """See `AbstractStore.load`."""
         found: dict[tuple[str, str], Held] = {}
         with translated("read entities"):
-            rows = self._db.executemany(
-                f"SELECT {_ENTITY}, place, states.seq, crc, state FROM entities AS e LEFT JOIN states"
-                f" ON place >= key << {VERSION_BITS} AND place < (key + 1) << {VERSION_BITS}"
-                " WHERE tenant = ? AND name = ?",
-                names,
-            )
+            rows = self._db.executemany(_HELD, names)
             for *entity, place, seq, crc, state in rows:
                 held = found.get((entity[1], entity[2]))
                 if held is None:
                     held = found[entity[1], entity[2]] = Held(_entity(entity), {})
                 if place is not None:
                     version = place & (1 << VERSION_BITS) - 1
-                    _check_state(held.entity.key, version, seq, state, crc)
+                    check_state(held.entity.key, version, seq, state, crc)
                     held.states[version] = StateRow(held.entity.key, version, seq, state)
         return [found.get(name) for name in names]
 
     def answered(self, ids: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Logged]:
+        """See `AbstractStore.answered`."""
         with translated("look up events"):
             rows = self._db.executemany(f"SELECT {_LOGGED} FROM log WHERE key = ? AND id = ?", ids)
             return {(row[0], row[2]): _logged(row) for row in rows}
 
     def commit(self, work: Work) -> None:
+        """See `AbstractStore.commit`."""
         with self._transaction("commit") as db:
             self._check_owned()
             for statement, rows in _written(work):
@@ -187,6 +206,7 @@ class SqliteStore(AbstractStore):
         newest_first: bool = False,
         status: str | None = None,
     ) -> list[Logged]:
+        """See `AbstractStore.log`."""
         statement = f"SELECT {_LOGGED} FROM log WHERE key = ?"
         values: list[Any] = [key]
         if after is not None:
@@ -201,6 +221,7 @@ class SqliteStore(AbstractStore):
             return [_logged(row) for row in self._db.execute(statement + " LIMIT ?", values)]
 
     def snapshot(self, key: int, version: int, before: Position) -> Snapshot | None:
+        """See `AbstractStore.snapshot`."""
         with translated("read a snapshot"):
             row = self._db.execute(
                 "SELECT time, seq, crc, state FROM snapshots WHERE key = ? AND version = ?"
@@ -210,12 +231,13 @@ class SqliteStore(AbstractStore):
         if row is None:
             return None
         at, seq, crc, state = row
-        _check_state(key, version, seq, state, crc)
+        check_state(key, version, seq, state, crc)
         return Snapshot(key, version, Position(at, seq), state)
 
     def entities(
         self, *, tenant: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[Entity]:
+        """See `AbstractStore.entities`."""
         with translated("list entities"):
             rows = self._db.execute(
                 f"SELECT {_ENTITY} FROM entities AS e WHERE key > ? AND (?2 IS NULL OR tenant = ?2)"
@@ -225,20 +247,32 @@ class SqliteStore(AbstractStore):
             return [_entity(row) for row in rows]
 
     def count(self, tenant: str | None = None) -> int:
+        """See `AbstractStore.count`."""
         with translated("count entities"):
             return self._db.execute(
                 "SELECT count(*) FROM entities WHERE ?1 IS NULL OR tenant = ?1", (tenant,)
             ).get
 
     def idle(self, before: int, limit: int) -> list[Entity]:
+        """See `AbstractStore.idle`."""
+        part = f"(SELECT * FROM entities WHERE key > ? ORDER BY key LIMIT {SLICE})"
         with translated("list entities"):
+            last, seen = self._db.execute(
+                f"SELECT max(key), count(*) FROM {part}", (self._cursor,)
+            ).get
             rows = self._db.execute(
-                f"SELECT {_ENTITY} FROM entities AS e WHERE touched < ? ORDER BY key LIMIT ?",
-                (before, limit),
+                f"SELECT {_ENTITY} FROM {part} AS e WHERE touched < ? ORDER BY key LIMIT ?",
+                (self._cursor, before, limit),
             )
-            return [_entity(row) for row in rows]
+            found = [_entity(row) for row in rows]
+        if found and len(found) == limit:
+            self._cursor = found[-1].key
+        else:
+            self._cursor = last if seen == SLICE else 0
+        return found
 
     def versions(self) -> list[Version]:
+        """See `AbstractStore.versions`."""
         with translated("read the models"):
             rows = self._db.execute(
                 "SELECT number, fingerprint, folder, role FROM versions ORDER BY number"
@@ -246,6 +280,7 @@ class SqliteStore(AbstractStore):
             return [Version(*row) for row in rows]
 
     def set_versions(self, versions: Sequence[Version]) -> None:
+        """See `AbstractStore.set_versions`."""
         with self._transaction("write the models") as db:
             if self._token:
                 self._check_owned()
@@ -260,9 +295,11 @@ class SqliteStore(AbstractStore):
                 db.execute("DELETE FROM snapshots WHERE version = ?", (number,))
 
     def reader(self) -> SqliteStore:
+        """See `AbstractStore.reader`."""
         return SqliteStore(self._path, create=False, read_only=True, vfs=self._vfs)
 
     def close(self) -> None:
+        """See `AbstractStore.close`."""
         try:
             if not self._read_only:
                 self.release()
@@ -336,9 +373,7 @@ def _written(work: Work) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
         )
     if work.entities:
         yield (
-            "INSERT INTO entities VALUES (?, ?, ?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT(key) DO UPDATE SET ended = excluded.ended, version = excluded.version,"
-            " seq = excluded.seq, time = excluded.time, touched = excluded.touched",
+            _ENTITIES,
             (
                 (e.key, e.tenant, e.name, e.phase == "ended", e.version, e.seq, e.time, e.touched)
                 for e in sorted(work.entities, key=lambda entity: entity.key)
@@ -359,9 +394,7 @@ def _written(work: Work) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
         )
     if work.snapshots:
         yield (
-            "INSERT INTO snapshots(key, version, time, seq, crc, state) VALUES (?, ?, ?, ?, ?, ?)"
-            " ON CONFLICT(key, time, seq, version)"
-            " DO UPDATE SET crc = excluded.crc, state = excluded.state",
+            _SNAPSHOTS,
             (
                 (key, version, at, seq, checksum(key, version, seq, state), state)
                 for key, version, (at, seq), state in work.snapshots
@@ -372,7 +405,7 @@ def _written(work: Work) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
             "INSERT OR REPLACE INTO states(place, seq, crc, state) VALUES (?, ?, ?, ?)",
             (
                 (place(key, version), seq, checksum(key, version, seq, state), state)
-                for key, version, seq, state in sorted(work.states)
+                for key, version, seq, state in sorted(work.states, key=lambda row: row[:2])
             ),
         )
     if work.trimmed:
@@ -421,29 +454,6 @@ def place(key: int, version: int) -> int:
             )
         )
     return key << VERSION_BITS | version
-
-
-def checksum(key: int, version: int, seq: int, state: bytes) -> int:
-    """Digest a state with what it belongs to, so that a swapped one is noticed like a damaged one.
-
-    Examples
-    --------
-    >>> checksum(1, 1, 7, b"state") == checksum(1, 1, 8, b"state")
-    False
-    """
-    return crc32(state, crc32(b"%d.%d.%d" % (key, version, seq)))
-
-
-def _check_state(key: int, version: int, seq: int, state: bytes, expected: int) -> None:
-    if checksum(key, version, seq, state) != expected:
-        raise StoreError(
-            explain(
-                "store",
-                f"the state of entity {key} must be as it was written",
-                "bytes with another checksum",
-                "Restore the file from a backup, or forget the entity",
-            )
-        )
 
 
 def _check_shard(shard: int) -> None:

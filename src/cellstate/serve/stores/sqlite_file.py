@@ -1,4 +1,4 @@
-"""The file of a SQLite store: opened by one process, checked for being ours, errors in our words."""
+"""The file of a SQLite store: opened by one process, checked, errors in our words."""
 
 from __future__ import annotations
 
