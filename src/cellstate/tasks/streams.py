@@ -17,6 +17,7 @@ if TYPE_CHECKING:
 
 STREAMS = {
     "network": "cellstate.runtime.network_stream:NetworkStream",
+    "forecast": "cellstate.tasks.forecast.stream:ForecastStream",
     "vitals": "cellstate.tasks.health.vitals.events:MonitorStream",
 }
 REASONS = {

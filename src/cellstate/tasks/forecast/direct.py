@@ -169,12 +169,12 @@ def _spread(state: State) -> Spread:
 class Network:
     """One trained network, run without torch."""
 
-    def __init__(self, plan: Plan, tensors: dict[str, np.ndarray]) -> None:
+    def __init__(self, plan: Plan, tensors: dict[str, np.ndarray], weights: str) -> None:
         self.plan = plan
         parts = describe(plan)
-        self._encoder = Chain(parts.encoder, tensors)
+        self._encoder = Chain(parts.encoder, tensors, weights=weights)
         self._query = Chain(parts.query, tensors)
-        self._decoder = Chain(parts.decoder, tensors)
+        self._decoder = Chain(parts.decoder, tensors, weights=weights)
         self._skip = Chain(parts.skip, tensors) if parts.skip else None
         self._positions = tensors["position.weight"]
 
@@ -200,9 +200,14 @@ class DirectModel(AbstractForecastModel):
 
     rows_at_once = 2048
 
-    def __init__(self, plan: Plan, networks: tuple[dict[str, np.ndarray], ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        networks: tuple[dict[str, np.ndarray], ...],
+        weights: str = "float32",
+    ) -> None:
         self.plan = plan
-        self._networks = [Network(plan, tensors) for tensors in networks]
+        self._networks = [Network(plan, tensors, weights) for tensors in networks]
         self.least_ahead = plan.segment
 
     def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:

@@ -79,7 +79,7 @@ class AbstractForecastModel(ABC):
         state : State
             R states.
         known : np.ndarray
-            (R, h, Cf), covariates known for the coming periods, h from `least_ahead` to the horizon.
+            (R, h, Cf), covariates known for the coming periods: `least_ahead` to the horizon.
         static : np.ndarray
             (R, S), static covariates.
 

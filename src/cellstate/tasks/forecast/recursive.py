@@ -69,10 +69,15 @@ class RecursiveModel(AbstractForecastModel):
     rows_at_once = 256
     least_ahead = 1
 
-    def __init__(self, plan: Plan, networks: tuple[dict[str, np.ndarray], ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        networks: tuple[dict[str, np.ndarray], ...],
+        weights: str = "float32",
+    ) -> None:
         self.plan = plan
         (tensors,) = networks
-        self._chain = Chain(describe(plan), tensors)
+        self._chain = Chain(describe(plan), tensors, weights=weights)
 
     def start(self, series: int) -> State:
         """Begin with nothing known."""
@@ -166,7 +171,7 @@ class RecursiveModel(AbstractForecastModel):
     def _draw(
         self, raw: np.ndarray, unit: np.ndarray, rng: np.random.Generator, step: int
     ) -> np.ndarray:
-        """Draw one move from the anchor for each path, (R, paths), by parameters (R, 1 or paths)."""
+        """Draw a move from the anchor for each path, (R, paths); `raw` may be of one for all."""
         raw = raw.astype(np.float64)
         u = 1 - rng.random((1, PATHS))  # (0, 1], the same for every row
         if self.plan.distribution == "student_t":
