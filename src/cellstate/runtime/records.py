@@ -55,6 +55,11 @@ class Records:
         y, held = self._chain.step(x, self.unpacked(memory))
         return y, self.packed(held, len(memory))
 
+    def output(self, memory: Floats) -> Floats:
+        """Give the hidden state (N, H) of the last LSTM layer: a chain's output if it is last."""
+        _, first, L, H = self._places[-1]
+        return memory[:, first + (L - 1) * H : first + L * H].copy()
+
     def unpacked(self, memory: Floats) -> State:
         """Give the state that `Chain` takes."""
         state: State = {}
