@@ -130,9 +130,9 @@ class LanguageStream(AbstractStream):
     def start(self, entities: Sequence[str]) -> States:
         """Make states before the first token; a document begins where another one ended."""
         states = np.zeros(len(entities), self.state_dtype)
+        states["memory"] = self._records.start(len(entities))
         if not self._is_running:
-            ends = np.full(len(entities), EOS)
-            _, states["memory"] = self._records.step(ends, states["memory"])
+            self._records.step(np.full(len(entities), EOS), states["memory"])
             states["begun"] = True
         return states
 
@@ -161,7 +161,7 @@ class LanguageStream(AbstractStream):
         tokens = np.zeros((len(rows), int(lengths.max(initial=0))), np.int64)
         for place, row in enumerate(rows):
             tokens[place, : len(row)] = row
-        memory, begun = np.ascontiguousarray(states["memory"]), states["begun"].copy()
+        memory, begun = after["memory"], after["begun"]
         hidden = self._records.output(memory)
         nats, judged = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
         for step in range(tokens.shape[1]):
@@ -171,9 +171,8 @@ class LanguageStream(AbstractStream):
                 log_p = self._log_p(hidden[now])
                 nats[now] -= log_p[np.arange(len(now)), tokens[now, step]]
                 judged[now] += 1
-            hidden[at], memory[at] = self._records.step(tokens[at, step], memory[at])
+            hidden[at] = self._records.step(tokens[at, step], memory, at)
             begun[at] = True
-        after["memory"], after["begun"] = memory, begun
         return after, self._answers(lengths, nats / math.log(2), judged, self._log_p(hidden))
 
     def _answers(
