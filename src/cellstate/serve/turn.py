@@ -25,7 +25,7 @@ from cellstate.serve.stores.store import (
     StateRow,
     Work,
 )
-from cellstate.serve.wire import to_json, to_logged
+from cellstate.serve.wire import to_json
 
 
 @dataclass(frozen=True)
@@ -261,7 +261,7 @@ class Turn:
         if seq % self.settings.snapshot_every == 0:
             place = Position(time, seq)
             self.work.snapshots += [Snapshot(key, v, place, s) for v, s in due.moved.items()]
-        data = to_logged(event.data)
+        data = to_json(event.data)
         self.work.events.append(Logged(key, seq, event.id, time, "applied", begins, data, answer))
         due.job.outcome = Outcome("applied", seq, time, entity.version, answer=answer)
 
@@ -316,7 +316,7 @@ class Turn:
         unmoved = {v: row.state for v, row in one.states.items() if row.seq == one.entity.seq}
         self._arrive(one, job.event, unmoved)
         one.entity.phase = phase
-        seq, data = one.entity.seq, to_logged(job.event.data)
+        seq, data = one.entity.seq, to_json(job.event.data)
         self.work.events.append(
             Logged(
                 one.entity.key, seq, job.event.id, time, "quarantined", False, data,

@@ -38,6 +38,19 @@ class Entity:
     time: int
     touched: int
 
+    def copy(self) -> Entity:
+        """Give another of the same; `dataclasses.replace` takes four times as long."""
+        return Entity(
+            self.key,
+            self.tenant,
+            self.name,
+            self.phase,
+            self.version,
+            self.seq,
+            self.time,
+            self.touched,
+        )
+
 
 class StateRow(NamedTuple):
     """What a version of the model remembers of an entity after its event `seq`."""
