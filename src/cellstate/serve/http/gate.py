@@ -54,7 +54,7 @@ class Endpoint:
             reply = reply_of(problem, route.is_protocol)
         except GoneError:
             return
-        except Exception as problem:  # noqa: BLE001: the caller gets an id, the log what it stands for
+        except Exception as problem:  # noqa: BLE001 - logged by its number
             reply = reply_of(accident(problem, route), route.is_protocol)
         if route.action:
             try:
@@ -106,6 +106,7 @@ class Gate:
         ]
 
     async def __call__(self, scope: Scope, receive: Receive, send: Send) -> None:
+        """Answer a call, a WebSocket, or the server's beginning and end."""
         kind = scope["type"]
         if kind == "http":
             await self._answer(scope, receive, send)

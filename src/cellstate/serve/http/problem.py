@@ -30,7 +30,7 @@ CODES = {
 }
 
 
-class Problem(Exception):  # noqa: N818: it ends a call, not the program
+class Problem(Exception):  # noqa: N818 - it ends a call, not the program
     """A call that is answered with an error.
 
     Parameters
@@ -93,6 +93,6 @@ def unavailable(message: str, code: str = "draining") -> Problem:
 
 
 def not_found() -> Problem:
-    """Say that there is no such entity, in the same words whether it is another tenant's or none's."""
+    """Say that there is no such entity; the same where it is another tenant's."""
     must, given = "the entity must be known", "one that has no events here"
     return Problem(404, explain("request", must, given, "Check its name, or send its first event"))

@@ -1,4 +1,4 @@
-"""What all addresses share: the engine, the limits, the counters, and the way back from its thread."""
+"""What all addresses share: the engine, limits, counters, and the way back from its thread."""
 
 from __future__ import annotations
 

@@ -74,8 +74,8 @@ ROUTES = (
         "write",
         "Send an event, or several, of one entity",
         about=(
-            "The answer comes when the entity's new state, the answer, the event's id and the event "
-            "itself are on disk. The same id again gives the first answer again."
+            "The answer comes when the entity's new state, the answer, the event's id and the "
+            "event itself are on disk. The same id again gives the first answer again."
         ),
         body={JSON.decode(): schemas.one_of("Event", "Events")},
         answers={

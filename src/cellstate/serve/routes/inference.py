@@ -144,8 +144,8 @@ def _event(
     time = parameters.get("time")
     reader = tensors.TensorReader(binary)
     for tensor in inputs:
-        name = tensor.get("name") if tensor.__class__ is dict else None
-        if name.__class__ is not str or name in data:
+        name = tensor.get("name") if isinstance(tensor, dict) else None
+        if not isinstance(name, str) or name in data:
             raise malformed(
                 "each input must have a name of its own", "another", "Name it", "tensor"
             )
@@ -165,9 +165,8 @@ def _event(
         "begin": parameters.get("sequence_start", False),
         "end": parameters.get("sequence_end", False),
     }
-    for name, value in (("time", time), ("id", parameters.get("event_id"))):
-        if value is not None:
-            item[name] = value
+    more = {"time": time, "id": parameters.get("event_id")}
+    item |= {name: value for name, value in more.items() if value is not None}
     events, _, _ = take([item], None)
     return events[0]
 
@@ -192,10 +191,10 @@ def _wanted(
     if asked is None:
         return dict.fromkeys((field.name for field in service.stream.outputs), bool(is_binary))
     wanted: dict[str, bool] = {}
-    for output in asked if asked.__class__ is list else [None]:
-        name = output.get("name") if output.__class__ is dict else None
-        options = output.get("parameters", {}) if output.__class__ is dict else None
-        if name.__class__ is not str or name not in known or options.__class__ is not dict:
+    for output in asked if isinstance(asked, list) else [None]:
+        name = output.get("name") if isinstance(output, dict) else None
+        options = output.get("parameters", {}) if isinstance(output, dict) else None
+        if name not in known or not isinstance(name, str) or not isinstance(options, dict):
             must, do = "outputs must be those of the model", "See the model's metadata"
             raise malformed(must, "another", do, "tensor")
         if "classification" in options or any("shared_memory" in one for one in options):
