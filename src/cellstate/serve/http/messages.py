@@ -42,7 +42,8 @@ def microseconds(time: Any) -> int:
     kind = time.__class__
     if kind is float or kind is int:
         if -_FURTHEST_S < time < _FURTHEST_S:
-            return time * 1_000_000 if kind is int else round(time * 1e6)
+            whole = int(time)  # apart, for a product would be rounded once more
+            return whole * 1_000_000 + round((time - whole) * 1e6)
     elif kind is str and len(time) <= 40:
         try:
             moment = datetime.fromisoformat(time)
