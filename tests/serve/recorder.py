@@ -11,7 +11,6 @@ from numpy.typing import NDArray
 from cellstate.errors import EventError, explain
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 
-MOST = 1e6
 _KINDS: dict[str, tuple[type, ...]] = {
     "number": (float, int, type(None)),
     "integer": (int,),
@@ -44,6 +43,9 @@ class Recorder(AbstractStream):
     state_dtype = np.dtype([("sum", "f8"), ("count", "i8")])
     fingerprint = "recorder"
 
+    def __init__(self, most: float = 1e6) -> None:
+        self._most = most
+
     def start(self, entities: Sequence[str]) -> States:
         return np.zeros(len(entities), self.state_dtype)
 
@@ -52,14 +54,15 @@ class Recorder(AbstractStream):
         if not data.keys() <= fields.keys() or "x" not in data:
             raise EventError(explain("recorder", "x must be there", "other names", "Send x"))
         for name, value in data.items():
-            _check(fields[name], value)
+            _check(fields[name], value, self._most)
         return dict(data)
 
     def step(
         self, states: States, rows: Sequence[Any], times: NDArray[np.int64]
     ) -> tuple[States, list[Answer | EventError]]:
         after = states.copy()
-        after["sum"] += [row["x"] or 0.0 for row in rows]
+        x = np.array([row["x"] or 0.0 for row in rows]) / 2  # no sum of two is infinite
+        after["sum"] = 2 * np.clip(after["sum"] / 2 + x, -8e307, 8e307)
         after["count"] += 1
         answers: list[Answer | EventError] = []
         for row, state in zip(rows, after, strict=True):
@@ -69,14 +72,15 @@ class Recorder(AbstractStream):
         return after, answers
 
 
-def _check(field: Field, value: Any) -> None:
+def _check(field: Field, value: Any, most: float) -> None:
     values = value if field.size is not None and isinstance(value, list) else [value]
     is_list = isinstance(value, list) == (field.size is not None)
     fits = field.size in (None, -1) or len(values) == field.size
     for one in values:
-        is_kind = isinstance(one, _KINDS[field.kind])
+        is_whole = field.kind == "integer" and isinstance(one, float) and one.is_integer()
+        is_kind = is_whole or isinstance(one, _KINDS[field.kind])  # 1.0 is one of JSON's integers
         is_kind = is_kind and (field.kind == "flag" or not isinstance(one, bool))
-        is_near = not isinstance(one, int | float) or abs(one) <= MOST
+        is_near = not isinstance(one, int | float) or abs(one) <= most
         if not (is_list and fits and is_kind and is_near):
             must = "a value must be of its field's kind, and in range"
             raise EventError(explain("recorder", must, "another", "See /v1/model"))

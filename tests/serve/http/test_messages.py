@@ -136,7 +136,7 @@ def test_mixed_events_name_their_entities() -> None:
     assert (refs, is_list) == (["r:1", 2], True)
 
 
-@pytest.mark.parametrize("ref", [True, 1.5, [], {}, "a" * 201, 1 << 63])
+@pytest.mark.parametrize("ref", [True, [], {}, "a" * 201, 1 << 63])
 def test_other_refs_are_refused(ref: Any) -> None:
     with pytest.raises(Problem, match="ref must be"):
         read_many(json.dumps({"entity": "a", "data": {}, "ref": ref}).encode(), 10)

@@ -220,9 +220,9 @@ def _check_single(value: Any) -> int:
 def _check_ref(ref: Any) -> int:
     if ref.__class__ is str and len(ref) <= ID_LENGTH:
         return ref.count(":")
-    if ref.__class__ is int and -INTEGERS <= ref < INTEGERS:
+    if ref.__class__ is float or (ref.__class__ is int and -INTEGERS <= ref < INTEGERS):
         return 0
-    must = f"ref must be an integer or at most {ID_LENGTH} characters"
+    must = f"ref must be a number or at most {ID_LENGTH} characters"
     raise malformed(must, "another value", "Number your events, say")
 
 
