@@ -207,6 +207,8 @@ BAD: dict[str, Any] = {
     "a name that is none": {"inputs": [{**x(1), "name": 1}], "parameters": S},
     "another type": {"inputs": [tensor("x", "BOOL", True)], "parameters": S},
     "an unknown type": {"inputs": [tensor("x", "FP65", 1)], "parameters": S},
+    "a type that is none": {"inputs": [{**x(1), "datatype": []}], "parameters": S},
+    "an output whose name is none": {"inputs": [x(1)], "parameters": S, "outputs": [{"name": []}]},
     "no type": {"inputs": [{"name": "x", "shape": [1], "data": [1]}], "parameters": S},
     "no shape": {"inputs": [{"name": "x", "datatype": "FP64", "data": [1]}], "parameters": S},
     "a negative shape": {"inputs": [{**x(1), "shape": [-1]}], "parameters": S},
