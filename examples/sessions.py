@@ -5,7 +5,7 @@ import tempfile
 import numpy as np
 import polars as pl
 
-from cellstate import Forecaster
+from cellstate import Forecaster, TrainConfig
 from cellstate.runtime import Session, Snapshot
 from cellstate.tasks.streams import load_stream
 
@@ -29,7 +29,7 @@ table = pl.concat(
     )
     for name, phase in (("press", 0.0), ("lathe", 6.0))
 )
-model = Forecaster(6, random_state=0).fit(table)
+model = Forecaster(6, random_state=0, train=TrainConfig(epochs=8)).fit(table)
 
 with tempfile.TemporaryDirectory() as folder:
     model.save(f"{folder}/model")
