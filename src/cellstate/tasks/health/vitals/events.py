@@ -63,10 +63,11 @@ class MonitorStream(AbstractStream):
         fitted = answering.fitted
         layout = fitted.layout
         self._answering, self._fitted, self._weights = answering, fitted, weights
-        self._records = [
-            Records(Chain(fitted.plan.chain, tensors, weights=weights))
-            for tensors in fitted.weights
-        ]
+        chains = fitted.chains
+        if weights != "float32":
+            layers = fitted.plan.chain
+            chains = tuple(Chain(layers, part, weights=weights) for part in fitted.weights)
+        self._records = [Records(chain) for chain in chains]
         self._variables = {name: place for place, name in enumerate(layout.variables)}
         self._fixed = {name: place for place, name in enumerate(layout.static)}
         V, S = len(self._variables), len(self._fixed)
@@ -195,6 +196,9 @@ class MonitorStream(AbstractStream):
                 hours.tolist(), risks.tolist(), alarms.tolist(), strict=True
             )
         ]
+        for place in np.flatnonzero(~np.isfinite(risks)).tolist():
+            must, do = "it must leave the monitor's numbers finite", "Fit the model again"
+            refused.setdefault(place, EventError(explain(_WHERE, must, "others", do)))
         for place, problem in refused.items():
             answers[place], after[place] = problem, states[place]
         return after, answers

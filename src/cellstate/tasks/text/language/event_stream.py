@@ -173,11 +173,16 @@ class LanguageStream(AbstractStream):
                 judged[now] += 1
             hidden[at] = self._records.step(tokens[at, step], memory, at)
             begun[at] = True
-        return after, self._answers(lengths, nats / math.log(2), judged, self._log_p(hidden))
+        log_p = self._log_p(hidden)
+        answers: list[Answer | EventError] = [*self._answers(lengths, nats, judged, log_p)]
+        for place in np.flatnonzero(~(np.isfinite(nats) & np.isfinite(log_p[:, UNK]))).tolist():
+            after[place] = states[place]
+            answers[place] = _refused("it must leave the network's numbers finite", "others")
+        return after, answers
 
     def _answers(
-        self, lengths: np.ndarray, bits: np.ndarray, judged: np.ndarray, log_p: np.ndarray
-    ) -> list[Answer | EventError]:
+        self, lengths: np.ndarray, nats: np.ndarray, judged: np.ndarray, log_p: np.ndarray
+    ) -> list[Answer]:
         log_p[:, self._never] = -np.inf
         count = min(LIKELIEST, log_p.shape[1] - len(self._never))
         best = np.argpartition(-log_p, count - 1, axis=1)[:, :count]
@@ -187,7 +192,7 @@ class LanguageStream(AbstractStream):
         chances = np.exp(log_p[rows, best])
         told = zip(
             lengths.tolist(),
-            bits.tolist(),
+            (nats / math.log(2)).tolist(),
             judged.tolist(),
             best.tolist(),
             chances.tolist(),
