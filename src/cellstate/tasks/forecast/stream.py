@@ -68,13 +68,13 @@ class ForecastStream(AbstractStream):
         empty = self._model.start(1)
         self.state_dtype = np.dtype(
             [
-                ("begun", np.bool_),
-                ("foretold", np.bool_),
                 ("last", np.int64),
                 ("expected", np.float64, (len(plan.taus),)),
+                ("model", [(name, v.dtype, v.shape[1:]) for name, v in empty.items()]),
                 ("property", np.float32, (edge.static.shape[1],)),
                 ("static", np.float32, (plan.static,)),
-                ("model", [(name, v.dtype, v.shape[1:]) for name, v in empty.items()]),
+                ("begun", np.bool_),
+                ("foretold", np.bool_),
             ]
         )
         self.inputs = self._reader.fields
