@@ -67,9 +67,7 @@ class Chain(nn.Module):
             shared = None if share is None else _shared(layer, share)
             self.add_module(layer.name, _build(layer) if shared is None else shared)
 
-    def forward(
-        self, x: Tensor, state: Mapping[str, Any] | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, State]:
         """Run over a sequence.
 
         Parameters

@@ -181,9 +181,7 @@ class Chain:
             inputs.check_states(states, self.state_size, None)
         return self._memory.unpack(states)
 
-    def step_packed(
-        self, x: ArrayLike, states: Floats, rows: ArrayLike | None = None
-    ) -> Floats:
+    def step_packed(self, x: ArrayLike, states: Floats, rows: ArrayLike | None = None) -> Floats:
         """Advance some of many packed states by one step, in place.
 
         One call of the kernels for all layers and rows: states are read where they lie and written

@@ -73,7 +73,9 @@ def check_states(states: object, size: int, batch: int | None) -> None:
         raise ShapeError(explain(WHERE, must, f"rows {apart} and numbers {within} bytes apart", do))
     if apart % 4 or not states.flags.aligned:
         do = "Make the records' dtype with align=True"
-        raise ShapeError(explain(WHERE, "states must be aligned to 4 bytes", f"rows {apart} bytes apart", do))
+        raise ShapeError(
+            explain(WHERE, "states must be aligned to 4 bytes", f"rows {apart} bytes apart", do)
+        )
 
 
 def held_rows(rows: ArrayLike, batch: int, count: int) -> NDArray[np.int64]:

@@ -172,7 +172,10 @@ class Memory:
         if kind is FrameState:
             must = f"the state of {name!r} must be the inputs before, (frames - 1, batch, inputs)"
         elif shapes[0] == shapes[1]:
-            must, each = f"the state of {name!r} must be h and c, each (layers, batch, hidden)", str(shapes[0])
+            must, each = (
+                f"the state of {name!r} must be h and c, each (layers, batch, hidden)",
+                str(shapes[0]),
+            )
         else:
             must = f"the state of {name!r} must be h and c, (layers, batch, size)"
         do = "Pass the state that the last call returned for the same rows, or zero_state(batch)"

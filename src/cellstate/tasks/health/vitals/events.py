@@ -13,7 +13,6 @@ from cellstate.artifact import model_fingerprint
 from cellstate.data.health.ranges import LARGEST, limits_of
 from cellstate.errors import EventError, did_you_mean, explain
 from cellstate.runtime.chain import Chain
-from cellstate.runtime.records import Records
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 from cellstate.tasks.health.alarms import silenced
 from cellstate.tasks.health.steps import Memory, Padded
@@ -62,9 +61,8 @@ class MonitorStream(AbstractStream):
         fitted = answering.fitted
         layout = fitted.layout
         self._answering, self._fitted, self._weights = answering, fitted, weights
-        self._records = [
-            Records(Chain(fitted.plan.chain, tensors, weights=weights))
-            for tensors in fitted.weights
+        self._chains = [
+            Chain(fitted.plan.chain, tensors, weights=weights) for tensors in fitted.weights
         ]
         self._variables = {name: place for place, name in enumerate(layout.variables)}
         self._fixed = {name: place for place, name in enumerate(layout.static)}
@@ -79,7 +77,7 @@ class MonitorStream(AbstractStream):
                 ("before", np.float64, (outputs,)),
                 ("static", np.float32, (S,)),
                 ("memory", [(name, kind, (V,)) for name, kind in KEPT.items()]),
-                ("networks", np.float32, (len(self._records), self._records[0].size)),
+                ("networks", np.float32, (len(self._chains), self._chains[0].state_size)),
             ]
         )
         low, high, units = limits_of((*layout.variables, *layout.static), None)
@@ -221,11 +219,13 @@ class MonitorStream(AbstractStream):
     def _shared(self, networks: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Advance all networks in place, and give what they and the linear model share: (B, O)."""
         total: NDArray[np.float64] | None = None
-        for place, records in enumerate(self._records):
-            y, networks[:, place] = records.step(x, networks[:, place])
+        for place, chain in enumerate(self._chains):
+            held = networks[:, place].copy()  # records need not be aligned, as the kernels need it
+            y = chain.step_packed(x, held)
+            networks[:, place] = held
             total = y.astype(np.float64) if total is None else total + y
         assert total is not None, "there is a network"
-        return self._fitted.shared(total / len(self._records), x)
+        return self._fitted.shared(total / len(self._chains), x)
 
     def _number(self, name: str, given: Any) -> float:
         if given is None:
