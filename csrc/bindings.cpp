@@ -93,41 +93,6 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
-// (B, size), or one layer's (1, B, size).
-template <class Real, class Array>
-void check_state(const char* name, const Array& array, size_t batch, size_t size) {
-  if (array.ndim() == 3) return check<Real>(name, array, {1, batch, size});
-  check<Real>(name, array, {batch, size});
-}
-
-// One step, for a caller that counts microseconds.
-template <class Real>
-void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
-               const Output& h, const Output& c, int threads, const VariantArrays* variant) {
-  check_axes("x", x, 2);
-  const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
-  check<Real>("x", x, {B, I});
-  check_state<Real>("h", h0, B, P);
-  check_state<Real>("c", c0, B, H);
-  check_state<Real>("h_out", h, B, P);
-  check_state<Real>("c_out", c, B, H);
-  check_threads(threads);
-  check_apart("h_out", h, "x", x);
-  check_apart("h_out", h, "h", h0);
-  check_apart("h_out", h, "c", c0);
-  check_apart("h_out", h, "c_out", c);
-  check_apart("c_out", c, "x", x);
-  check_apart("c_out", c, "h", h0);
-  if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
-  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
-  const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
-  const nb::gil_scoped_release release;
-  run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
-                         data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
-                         nullptr, nullptr, variant ? &varied : nullptr},
-           threads, cell.kernels.forward_bytes, cell.kernels.forward);
-}
-
 template <class Real>
 void lstm_backward(const PackedGradient<Real>& cell, const Input& c0, const Input& gates,
                    const Input& cells, const Input& dy, const Input& dh_n, const Input& dc_n,
@@ -328,8 +293,6 @@ void define(nb::module_& m, const char* cell, const char* gradient) {
         "reset"_a = nb::none(), "start_h"_a = nb::none(), "start_c"_a = nb::none(),
         "gates"_a = nb::none(), "cells"_a = nb::none(), "variant"_a = nb::none(),
         "normed"_a = nb::none(), "stats"_a = nb::none(), "threads"_a = 1);
-  m.def("lstm_step", &lstm_step<Real>, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
-        "threads"_a = 1, "variant"_a = nb::none());
   m.def("lstm_backward", &lstm_backward<Real>, "packed"_a, "c0"_a, "gates"_a, "cells"_a, "dy"_a,
         "dh_n"_a, "dc_n"_a, "dsums"_a, "dh0"_a, "dc0"_a, "dh"_a = nb::none(), nb::kw_only(),
         "reverse"_a = false, "lengths"_a = nb::none(), "reset"_a = nb::none(),

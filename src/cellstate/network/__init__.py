@@ -4,8 +4,8 @@
 torch; one description, so both give the same numbers.
 
 A layer called ``name`` owns the tensors ``name.weight``, ``name.bias`` (linear, layer norm,
-embedding) or those of `LSTM.tensors` (torch's names and gate order i, f, g, o). Two chains that name
-the same layer share its tensors.
+embedding) or those of `LSTM.tensors` (torch's names and gate order i, f, g, o). Two chains that
+name the same layer share its tensors.
 """
 
 from cellstate.network.checks import check

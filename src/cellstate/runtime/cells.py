@@ -44,16 +44,19 @@ def pack_cell(
     )
     if layer.is_plain:
         return packed, None
-    rows = {"peephole": ("weight_ch", 3 * H), "norm_ih": ("norm_ih", 4 * H)}
-    rows |= {"norm_hh": ("norm_hh", 4 * H), "norm_c": ("norm_c", H)}
-    rows |= {"norm_c_bias": ("norm_c_bias", H)}
+    rows = {"weight_ch": 3 * H, "norm_ih": 4 * H, "norm_hh": 4 * H, "norm_c": H, "norm_c_bias": H}
+    more = {name: _after_zeros(own[name], n).copy() for name, n in rows.items() if name in own}
     return packed, _native.Variant(
         coupled=layer.coupled,
         hard_sigmoid=layer.hard_sigmoid,
         cell_clip=layer.cell_clip or 0.0,
         zoneout_c=layer.zoneout_c,
         zoneout_h=layer.zoneout_h,
-        **{to: _after_zeros(own[name], n).copy() for to, (name, n) in rows.items() if name in own},
+        peephole=more.get("weight_ch"),
+        norm_ih=more.get("norm_ih"),
+        norm_hh=more.get("norm_hh"),
+        norm_c=more.get("norm_c"),
+        norm_c_bias=more.get("norm_c_bias"),
     )
 
 

@@ -9,7 +9,6 @@ import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
 from cellstate import _native, network
-from cellstate.errors import InputError, explain
 from cellstate.runtime import inputs
 from cellstate.runtime.cells import learned_start
 from cellstate.runtime.layers import Embedding, build
@@ -150,13 +149,8 @@ class Chain:
         ShapeError, InputError
             `state` does not fit the layers.
         """
-        if batch is None:
-            shapes = [np.shape(part) for held in state.values() for part in held]
-            if not shapes or len(shapes[0]) != 3:
-                must, do = "a state without arrays must come with its batch", "Pass batch=…"
-                raise InputError(explain(inputs.WHERE, must, f"{len(shapes)} arrays", do))
-            batch = shapes[0][1]
-        return self._memory.pack(self._memory.held_to(batch, state), batch)
+        rows = inputs.batch_of(state) if batch is None else batch
+        return self._memory.pack(self._memory.held_to(rows, state), rows)
 
     def unpack(self, states: Floats) -> State:
         """Cut packed rows up into the state that `step` and `sequence` take.

@@ -9,7 +9,7 @@ from numpy.typing import ArrayLike, NDArray
 
 from cellstate import network
 from cellstate.errors import InputError, ShapeError, did_you_mean, explain
-from cellstate.runtime.state import FLOAT32, Floats
+from cellstate.runtime.state import FLOAT32, Floats, Given
 
 WHERE = "runtime.Chain"
 FORMS = {"float32": "full", "bf16": "bf16", "int8": "int8"}  # and how the kernels call them
@@ -78,6 +78,22 @@ def check_states(states: object, size: int, batch: int | None) -> None:
         )
 
 
+def batch_of(state: Given) -> int:
+    """Read the number of rows off a state.
+
+    Raises
+    ------
+    InputError
+        It has no array of three axes to tell.
+    """
+    parts = (part for held in state.values() for part in held)
+    shape = np.shape(next(parts, ()))
+    if len(shape) != 3:
+        must, do = "a state without arrays must come with its batch", "Pass batch=…"
+        raise InputError(explain(WHERE, must, f"an array of shape {shape}", do))
+    return shape[1]
+
+
 def held_rows(rows: ArrayLike, batch: int, count: int) -> NDArray[np.int64]:
     """Hold the numbers of the states that take part to B different ones of N.
 
@@ -101,7 +117,7 @@ def held_rows(rows: ArrayLike, batch: int, count: int) -> NDArray[np.int64]:
     numbers = np.ascontiguousarray(array, np.int64)
     if batch == 0:
         return numbers
-    ordered = np.sort(numbers)
+    ordered = numbers if batch == 1 else np.sort(numbers)
     if ordered[0] < 0 or ordered[-1] >= count:
         raise InputError(
             explain(

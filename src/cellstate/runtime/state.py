@@ -46,9 +46,9 @@ Given = Mapping[str, tuple[Floats, ...]]
 
 
 class Part(NamedTuple):
-    """One array of a layer's state, (count, B, width), and where its rows are when packed."""
+    """One array of a layer's state, (number, B, width), and where its rows are when packed."""
 
-    count: int
+    number: int
     width: int
     starts: range  # of each of `count` in the packed state
 
@@ -105,7 +105,9 @@ class Memory:
     def _start_of(self, name: str, batch: int) -> tuple[Floats, ...]:
         learned = self._start.get(name)
         if learned is None:
-            made = (np.zeros((part.count, batch, part.width), FLOAT32) for part in self.parts[name])
+            made = (
+                np.zeros((part.number, batch, part.width), FLOAT32) for part in self.parts[name]
+            )
         else:
             made = (np.repeat(values[:, np.newaxis], batch, axis=1) for values in learned)
         return self._kinds[name](*made)
@@ -151,10 +153,10 @@ class Memory:
 
     def _held(self, name: str, batch: int, given: tuple[Floats, ...]) -> tuple[Floats, ...]:
         parts, kind = self.parts[name], self._kinds[name]
-        shapes = [(part.count, batch, part.width) for part in parts]
-        if isinstance(given, tuple) and len(given) == len(parts):  # the common case, in few steps
-            if all(map(is_dense, given, shapes)):
-                return given if type(given) is kind else kind(*given)
+        shapes = [(part.number, batch, part.width) for part in parts]
+        has_form = isinstance(given, tuple) and len(given) == len(parts)
+        if has_form and all(map(is_dense, given, shapes)):  # the common case, in few operations
+            return given if type(given) is kind else kind(*given)
         try:
             arrays = [np.asarray(part) for part in given]
         except (TypeError, ValueError):
@@ -167,17 +169,13 @@ class Memory:
         return kind(*(np.ascontiguousarray(array, np.float32) for array in arrays))
 
     def _unlike(self, name: str, shapes: list[tuple[int, ...]], given: str) -> ShapeError:
-        kind = self._kinds[name]
-        each = " and ".join(map(str, shapes))
-        if kind is FrameState:
+        axes, each = "(layers, batch, hidden)", " and ".join(map(str, shapes))
+        if self._kinds[name] is FrameState:
             must = f"the state of {name!r} must be the inputs before, (frames - 1, batch, inputs)"
         elif shapes[0] == shapes[1]:
-            must, each = (
-                f"the state of {name!r} must be h and c, each (layers, batch, hidden)",
-                str(shapes[0]),
-            )
+            must, each = f"the state of {name!r} must be h and c, each {axes}", str(shapes[0])
         else:
-            must = f"the state of {name!r} must be h and c, (layers, batch, size)"
+            must = f"the state of {name!r} must be h and c, {axes}"
         do = "Pass the state that the last call returned for the same rows, or zero_state(batch)"
         return ShapeError(explain("runtime.Chain", f"{must} = {each}", given, do))
 
@@ -199,7 +197,7 @@ class Memory:
 
 
 def _cut(packed: Floats, part: Part) -> Floats:
-    array = np.empty((part.count, len(packed), part.width), FLOAT32)
+    array = np.empty((part.number, len(packed), part.width), FLOAT32)
     for to, at in zip(array, part.starts, strict=True):
         to[:] = packed[:, at : at + part.width]
     return array
