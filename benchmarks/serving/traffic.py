@@ -1,0 +1,114 @@
+"""Which events are sent when: everything is decided, and encoded, before the first is sent."""
+
+from __future__ import annotations
+
+from dataclasses import asdict, dataclass
+from typing import Any, Literal
+
+import numpy as np
+
+from benchmarks.serving.wire import frame, http_request
+
+INPUTS = 8  # of the model that is served
+READINGS = 1024  # different readings; an event costs the same whatever it says
+Way = Literal["http", "websocket"]
+
+
+@dataclass(frozen=True)
+class Traffic:
+    """Events that come whatever the answers do.
+
+    Attributes
+    ----------
+    way : {"http", "websocket"}
+    rate : float
+        Events offered in a second.
+    seconds : float
+        How long the measured part lasts.
+    size : int
+        Events in a request; 1 goes to the entity's own address.
+    entities : int
+        They take part at random, each as often as any other.
+    first : int
+        Number of the first entity.
+    each_once : bool
+        Every entity has its turn, one after the other, instead.
+    warm_up : float
+        Seconds before the measured part, at the same rate.
+    seed : int
+        Of arrivals, entities, and of the ids of events.
+    """
+
+    way: Way
+    rate: float
+    seconds: float
+    size: int = 1
+    entities: int = 1
+    first: int = 0
+    each_once: bool = False
+    warm_up: float = 1.0
+    seed: int = 0
+
+    def as_json(self) -> dict[str, Any]:
+        """Give the form that a generator reads."""
+        return asdict(self)
+
+
+def arrivals(traffic: Traffic) -> np.ndarray:
+    """Give the seconds at which requests are due: a Poisson process.
+
+    Examples
+    --------
+    >>> due = arrivals(Traffic("http", rate=100.0, seconds=2.0))
+    >>> bool(200 < len(due) < 400 and due[-1] < 3.0)
+    True
+    """
+    rng = np.random.default_rng(traffic.seed)
+    whole = traffic.warm_up + traffic.seconds
+    expected = traffic.rate / traffic.size * whole
+    gaps = rng.exponential(
+        traffic.size / traffic.rate, int(expected + 6 * np.sqrt(expected) + 10)
+    )
+    due = np.cumsum(gaps)
+    return due[due < whole]
+
+
+def encoded(traffic: Traffic, host: str) -> tuple[np.ndarray, list[bytes]]:
+    """Give when each request is due, and its bytes on the wire."""
+    due = arrivals(traffic)
+    rng = np.random.default_rng((traffic.seed, 1))
+    count = len(due) * traffic.size
+    if traffic.each_once:
+        names = traffic.first + np.arange(count) % traffic.entities
+    else:
+        names = traffic.first + rng.integers(traffic.entities, size=count)
+    readings = _readings(rng)
+    salt = f"{traffic.seed:x}"
+    events = [
+        (name, f'"id":"{salt}-{k}","data":{readings[k % READINGS]}')
+        for k, name in enumerate(names.tolist())
+    ]
+    if traffic.way == "websocket":
+        return due, [
+            frame(f'{{"ref":{k},"entity":"sensor-{name}",{words}}}'.encode())
+            for k, (name, words) in enumerate(events)
+        ]
+    if traffic.size == 1:
+        return due, [
+            http_request(f"/v1/entities/sensor-{name}/events", f"{{{words}}}".encode(), host)
+            for name, words in events
+        ]
+    whole = [f'{{"entity":"sensor-{name}",{words}}}' for name, words in events]
+    return due, [
+        http_request(
+            "/v1/events",
+            f'{{"events":[{",".join(whole[k : k + traffic.size])}]}}'.encode(),
+            host,
+        )
+        for k in range(0, count, traffic.size)
+    ]
+
+
+def _readings(rng: np.random.Generator) -> list[str]:
+    values = rng.normal(size=(READINGS, INPUTS)).round(3)
+    return [f'{{"x":[{",".join(f"{v:g}" for v in row)}]}}' for row in values.tolist()]
