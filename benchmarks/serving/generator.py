@@ -23,7 +23,6 @@ from benchmarks.serving.lanes import HttpLane, WebSocketLane
 from benchmarks.serving.traffic import Traffic, encoded
 
 LANES = {"http": HttpLane, "websocket": WebSocketLane}
-GRACE = 3.0  # seconds that answers may take after the last request was due
 SHARES = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9}
 
 
@@ -51,14 +50,14 @@ class Generator:
         gc.freeze()
         gc.disable()
         start_cpu, start = time.process_time(), time.perf_counter()
-        times = _send_all(self._lanes, self._epoll, due, requests, start)
+        times = _send_all(self._lanes, self._epoll, due, requests, start, traffic.grace)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
         gc.enable()
         gc.unfreeze()
         if times.under_way:  # late answers must not meet the next traffic
             self.close()
             self._open()
-        return _summary(traffic, due, times) | {"cpu_share": cpu / wall}
+        return _summary(traffic, due, times, wall) | {"seconds": wall, "cpu_share": cpu / wall}
 
     def close(self) -> None:
         """Close all connections."""
@@ -92,6 +91,7 @@ def _send_all(
     due_at: np.ndarray,
     requests: list[bytes],
     start: float,
+    grace: float,
 ) -> Times:
     count, clock = len(requests), time.perf_counter
     times, due = Times(count), [*due_at.tolist(), np.inf]
@@ -107,7 +107,7 @@ def _send_all(
         times.statuses[status] += 1
         times.under_way -= 1
 
-    following, end = 0, due[count - 1] + GRACE if count else 0.0
+    following, end = 0, due[count - 1] + grace if count else 0.0
     while following < count or times.under_way:
         now = clock() - start
         while due[following] <= now and idle:
@@ -143,29 +143,24 @@ def _send_all(
     return times
 
 
-def _summary(traffic: Traffic, due: np.ndarray, times: Times) -> dict[str, Any]:
+def _summary(traffic: Traffic, due: np.ndarray, times: Times, wall: float) -> dict[str, Any]:
     """Count in events, over requests that were due in the measured part."""
-    measured = due >= traffic.warm_up
-    back, applied = np.array(times.back), np.array(times.applied)
-    late = np.where(applied == traffic.size, back - due, np.inf)[measured]
+    measured = due >= (0.0 if traffic.each_once else traffic.warm_up)
+    applied, delay = np.array(times.applied), np.array(times.back) - due
+    late = np.where(applied == traffic.size, delay, np.inf)[measured]
+    late.sort()  # one that never came back is infinitely late
     lag = (np.array(times.sent) - np.array(times.free))[measured]
-    lag = lag[np.isfinite(lag)]
     offered = int(measured.sum()) * traffic.size
-    done = applied[measured].sum()
-    # Sorted, not interpolated: one that never came back is infinitely late.
-    late.sort()
     return {
         "offered": offered,
-        "offered_rate": offered / traffic.seconds,
-        "answered_share": float(done) / max(offered, 1),
-        "answered_rate": float(applied[back < traffic.warm_up + traffic.seconds].sum())
-        / (traffic.warm_up + traffic.seconds),
+        "answered": int(applied[measured].sum()),
+        "rate": int(applied.sum()) / wall,
         "milliseconds": {
             name: 1e3 * float(late[min(len(late) - 1, int(len(late) * share / 100))])
             for name, share in SHARES.items()
             if len(late)
         },
-        "lag_ms_p99": 1e3 * float(np.percentile(lag, 99)) if len(lag) else 0.0,
+        "lag_ms_p99": 1e3 * float(np.percentile(lag[np.isfinite(lag)], 99)),
         "statuses": {str(status): count for status, count in times.statuses.items()},
     }
 

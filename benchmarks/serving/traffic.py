@@ -32,9 +32,12 @@ class Traffic:
     first : int
         Number of the first entity.
     each_once : bool
-        Every entity has its turn, one after the other, instead.
+        Instead, every entity has one turn, one after the other; there is no warm-up, and `seconds`
+        is not read.
     warm_up : float
         Seconds before the measured part, at the same rate.
+    grace : float
+        Seconds that answers may take after the last request was due.
     seed : int
         Of arrivals, entities, and of the ids of events.
     """
@@ -47,6 +50,7 @@ class Traffic:
     first: int = 0
     each_once: bool = False
     warm_up: float = 1.0
+    grace: float = 3.0
     seed: int = 0
 
     def as_json(self) -> dict[str, Any]:
@@ -55,7 +59,7 @@ class Traffic:
 
 
 def arrivals(traffic: Traffic) -> np.ndarray:
-    """Give the seconds at which requests are due: a Poisson process.
+    """Give the seconds at which requests are due: a Poisson process, or evenly for `each_once`.
 
     Examples
     --------
@@ -63,6 +67,8 @@ def arrivals(traffic: Traffic) -> np.ndarray:
     >>> bool(200 < len(due) < 400 and due[-1] < 3.0)
     True
     """
+    if traffic.each_once:
+        return np.arange(-(-traffic.entities // traffic.size)) * (traffic.size / traffic.rate)
     rng = np.random.default_rng(traffic.seed)
     whole = traffic.warm_up + traffic.seconds
     expected = traffic.rate / traffic.size * whole
