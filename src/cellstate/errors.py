@@ -14,6 +14,8 @@ The tree, with the built-in exceptions that each class also is::
     ├── MissingExtraError (ImportError)    an optional dependency is not installed
     ├── StoreError (OSError)               the states of entities cannot be read or written
     │   └── FencedError                    another process owns them by now
+    ├── BusyError                          more work waits than the server takes
+    │   └── DrainingError                  it takes no more, for it is about to stop
     ├── ExportError (RuntimeError)         an exported graph gives other numbers
     └── TrainingError (RuntimeError)       training cannot go on
 """
@@ -70,6 +72,24 @@ class StoreError(CellstateError, OSError):
 
 class FencedError(StoreError):
     """Another process owns these entities by now; this one must not write any more."""
+
+
+class BusyError(CellstateError):
+    """More work waits than the server takes.
+
+    Attributes
+    ----------
+    retry_after_s : float
+        Seconds after which it is worth trying again.
+    """
+
+    def __init__(self, message: str, retry_after_s: float) -> None:
+        super().__init__(message)
+        self.retry_after_s = retry_after_s
+
+
+class DrainingError(BusyError):
+    """The server takes no more work, for it is about to stop."""
 
 
 class ExportError(CellstateError, RuntimeError):

@@ -64,3 +64,14 @@ class Outcome:
     answer: bytes = b""
     reason: str = ""
     code: int = 200
+
+
+@dataclass(slots=True, eq=False)
+class Job:
+    """One event on its way to an outcome; `name` is its tenant and entity."""
+
+    name: tuple[str, str]
+    event: Incoming
+    outcome: Outcome | None = None
+    twin: Job | None = None  # an earlier event of the batch with the same id
+    is_settled: bool = False  # whether the outcome is committed, or needs no commit

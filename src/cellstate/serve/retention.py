@@ -1,0 +1,46 @@
+"""What is kept no longer: events beyond the log's length, entities that fell silent."""
+
+from __future__ import annotations
+
+from cellstate.serve.settings import Settings
+from cellstate.serve.stores.store import AbstractStore, Entity, Position, Work
+
+SWEEP_US = 1_000_000  # between two looks for idle entities
+AT_ONCE = 500
+
+
+class Retention:
+    """Finds what is due to go."""
+
+    def __init__(self, store: AbstractStore, settings: Settings) -> None:
+        self._store, self._settings = store, settings
+        self._long: dict[int, None] = {}  # keys of entities whose log may be too long
+        self._swept = 0
+        keep = settings.keep_events
+        self._every = 0 if keep is None else max(settings.snapshot_every, keep // 2)
+
+    def note(self, entity: Entity) -> None:
+        """Remember an entity whose log has grown enough to be cut."""
+        keep = self._settings.keep_events
+        if keep is not None and entity.seq > keep and entity.seq % self._every == 0:
+            self._long[entity.key] = None
+
+    def due(self, now: int) -> tuple[Work, list[Entity]]:
+        """Give the work that is due at a time, and the entities that it forgets."""
+        work = Work()
+        keep = self._settings.keep_events
+        if keep is not None:
+            for key in list(self._long)[:AT_ONCE]:
+                del self._long[key]
+                newest = self._store.log(key, limit=keep + 1, newest_first=True)
+                if len(newest) > keep:
+                    last = newest[-1]
+                    work.trimmed.append((key, Position(last.time, last.seq)))
+        gone: list[Entity] = []
+        if self._settings.ttl_s is not None and now - self._swept >= SWEEP_US:
+            before = now - int(self._settings.ttl_s * 1e6)
+            gone = self._store.idle(before, AT_ONCE)
+            work.forget.extend(one.key for one in gone)
+            if len(gone) < AT_ONCE:
+                self._swept = now
+        return work, gone

@@ -1,0 +1,321 @@
+"""One turn of the writer: events of many entities in, one transaction and its outcomes out."""
+
+from __future__ import annotations
+
+from collections import deque
+from collections.abc import Iterable, Mapping, Sequence
+from dataclasses import dataclass, field
+from typing import Any
+
+from cellstate.errors import EventError, explain
+from cellstate.runtime.stream import AbstractStream
+from cellstate.serve.events import Incoming, Job, Outcome
+from cellstate.serve.late import Rewinding, late_ones
+from cellstate.serve.memory import Memory, Name, Working
+from cellstate.serve.replay import TooLateError
+from cellstate.serve.settings import Settings
+from cellstate.serve.shadow import Shadow
+from cellstate.serve.stepping import starts, step
+from cellstate.serve.stores.store import (
+    AbstractStore,
+    Entity,
+    Logged,
+    Position,
+    Snapshot,
+    StateRow,
+    Work,
+)
+from cellstate.serve.wire import to_json
+
+
+@dataclass(frozen=True)
+class Models:
+    """The versions in force.
+
+    Attributes
+    ----------
+    streams : mapping of int to AbstractStream
+        By version.
+    newest : int
+        The version whose answers new entities get.
+    shadow : Shadow or None
+        Where answers of two versions are compared.
+    """
+
+    streams: Mapping[int, AbstractStream]
+    newest: int
+    shadow: Shadow | None = None
+
+
+@dataclass
+class Turn:
+    """What a batch does to its entities, before any of it is committed.
+
+    Events of an entity are taken in the order of arrival: those that are not late in waves, one
+    event of each entity at a time, all in one step of the model. A late event needs the log, so an
+    entity that has uncommitted events waits for the next turn with it.
+
+    Parameters
+    ----------
+    store, memory, models, settings
+    room : mapping of str to int
+        How many new entities each tenant may still have; a tenant that is absent has no limit.
+    now : int
+        Microseconds since 1970.
+    """
+
+    store: AbstractStore
+    memory: Memory
+    models: Models
+    settings: Settings
+    room: dict[str, int]
+    now: int
+    work: Work = field(default_factory=Work)
+    working: dict[Name, Working] = field(default_factory=dict)
+    rewound: set[int] = field(default_factory=set)  # keys of entities that a late event changed
+    steps: int = 0
+
+    def take(self, jobs: Iterable[Job]) -> list[Job]:
+        """Bring events to their outcomes; returns those that must wait for the next turn."""
+        waiting: dict[Name, deque[Job]] = {}
+        for job in jobs:
+            waiting.setdefault(job.name, deque()).append(job)
+        self._begin(waiting)
+        left: list[Job] = []
+        while waiting:
+            wave: list[tuple[Working, Job, int, Any]] = []
+            for name in list(waiting):
+                queue = waiting[name]
+                prepared = self._prepare(self.working[name], queue)
+                if prepared is not None:
+                    wave.append(prepared)
+                elif queue:
+                    left.extend(queue)
+                    queue.clear()
+                if not queue:
+                    del waiting[name]
+            if wave:
+                self._advance(wave)
+        return left
+
+    def finish(self) -> Work:
+        """Give what is to be committed."""
+        for one in self.working.values():
+            if one.is_dirty:
+                self.work.entities.append(one.entity)
+                self.work.states.extend(one.states.values())
+        return self.work
+
+    def _begin(self, names: Iterable[Name]) -> None:
+        """Copy the entities of the turn; make those that are new."""
+        fresh: list[Name] = []
+        for name, held in self.memory.fetch(names).items():
+            if held is None:
+                fresh.append(name)
+            else:
+                self.working[name] = Working.of(held)
+        if not fresh:
+            return
+        only = [name for _, name in fresh]
+        begun = {v: starts(stream, only) for v, stream in self.models.streams.items()}
+        keys = self.store.new_keys(len(fresh))
+        for place, ((tenant, name), key) in enumerate(zip(fresh, keys, strict=True)):
+            entity = Entity(key, tenant, name, "live", self.models.newest, 0, 0, self.now)
+            states = {v: StateRow(key, v, 0, made[place]) for v, made in begun.items()}
+            self.working[tenant, name] = Working(entity, states, exists=False)
+
+    def _prepare(self, one: Working, queue: deque[Job]) -> tuple[Working, Job, int, Any] | None:
+        """Settle an entity's events up to the next that can be stepped: it, its time, its row."""
+        stream = self.models.streams[one.entity.version]
+        while queue:
+            job = queue[0]
+            event = job.event
+            if refusal := self._refusal(one, event, stream):
+                job.outcome = refusal
+                queue.popleft()
+                continue
+            time = event.time
+            if time is None:
+                time = max(one.entity.time, self.now)
+            elif one.exists and time < one.entity.time:
+                if one.is_dirty:
+                    return None
+                for _ in range(self._rewind(one, late_ones(queue, one.entity.time))):
+                    queue.popleft()
+                continue
+            queue.popleft()
+            try:
+                return one, job, time, stream.read(event.data)
+            except EventError as problem:
+                self._quarantine(one, job, time, problem)
+        return None
+
+    def _refusal(self, one: Working, event: Incoming, stream: AbstractStream) -> Outcome | None:
+        if one.entity.phase == "ended" and not event.begins:
+            must, given = "the entity must be live", "one that has ended"
+            return _refused(409, must, given, "Begin it anew, or use another entity")
+        if event.time is None:
+            if stream.needs_time:
+                must, given = "each event must say when it happened", "no time"
+                return _refused(422, must, given, "Add time: ISO 8601 with a zone, or seconds")
+        elif event.time > self.now + self.settings.max_ahead_s * 1e6:
+            must = f"time must be at most {self.settings.max_ahead_s:g} s ahead of the server's"
+            return _refused(422, must, "one further ahead", "Check the sender's clock and unit")
+        elif event.begins and one.exists and event.time < one.entity.time:
+            must, given = "an entity must begin anew after all that it has seen", "an earlier time"
+            return _refused(409, must, given, "Use another entity for another clock")
+        if not one.exists and self.room.get(one.entity.tenant, 1) <= 0:
+            must = f"a tenant may have {self.settings.entities_per_tenant} entities"
+            return _refused(403, must, "one more", "Forget those that are not needed any more")
+        return None
+
+    def _advance(self, wave: Sequence[tuple[Working, Job, int, Any]]) -> None:
+        """Step one event of each of some entities, in every version that is up to date."""
+        for one, job, _, _ in wave:
+            if job.event.begins and one.exists:
+                self._restart(one)
+        answers: dict[int, tuple[int, bytes]] = {}  # by place in the wave: version and answer
+        moved: dict[int, dict[int, bytes]] = {}
+        others: dict[int, dict[int, bytes | None]] = {}
+        for version, stream in self.models.streams.items():
+            places, rows = self._rows(version, stream, wave)
+            if not places:
+                continue
+            states = [wave[place][0].states[version].state for place in places]
+            results = step(stream, states, rows, [wave[place][2] for place in places])
+            self.steps += len(places)
+            for place, result in zip(places, results, strict=True):
+                one, job, time, _ = wave[place]
+                is_answering = version == one.entity.version
+                if isinstance(result, EventError):
+                    if is_answering:
+                        self._quarantine(one, job, time, result)
+                    else:
+                        others.setdefault(place, {})[version] = None
+                    continue
+                moved.setdefault(place, {})[version] = result[0]
+                if is_answering:
+                    answers[place] = version, result[1]
+                else:
+                    others.setdefault(place, {})[version] = result[1]
+        for place, (version, answer) in answers.items():
+            one, job, time, _ = wave[place]
+            self._apply(one, job, time, version, answer, moved[place])
+            if self.models.shadow is not None:
+                for other in others.get(place, {}).values():
+                    self.models.shadow.compare(answer, other)
+
+    def _rows(
+        self, version: int, stream: AbstractStream, wave: Sequence[tuple[Working, Job, int, Any]]
+    ) -> tuple[list[int], list[Any]]:
+        places: list[int] = []
+        rows: list[Any] = []
+        for place, (one, job, _, row) in enumerate(wave):
+            held = one.states.get(version)
+            if held is None or held.seq != one.entity.seq:
+                continue
+            if version != one.entity.version:
+                try:
+                    row = stream.read(job.event.data)
+                except EventError:
+                    if self.models.shadow is not None:
+                        self.models.shadow.refused += 1
+                    continue
+            places.append(place)
+            rows.append(row)
+        return places, rows
+
+    def _restart(self, one: Working) -> None:
+        entity = one.entity
+        for version in list(one.states):
+            if version in self.models.streams:
+                state = starts(self.models.streams[version], [entity.name])[0]
+                one.states[version] = StateRow(entity.key, version, entity.seq, state)
+
+    def _apply(
+        self,
+        one: Working,
+        job: Job,
+        time: int,
+        version: int,
+        answer: bytes,
+        moved: Mapping[int, bytes],
+    ) -> None:
+        """Write an accepted event down."""
+        begins = job.event.begins and one.exists
+        self._arrive(one, job.event, moved)
+        entity = one.entity
+        entity.time = time
+        seq, key = entity.seq, entity.key
+        if seq % self.settings.snapshot_every == 0:
+            place = Position(time, seq)
+            self.work.snapshots += [Snapshot(key, v, place, s) for v, s in moved.items()]
+        data = to_json(job.event.data)
+        self.work.events.append(
+            Logged(key, seq, job.event.id, time, "applied", begins, data, answer)
+        )
+        job.outcome = Outcome("applied", seq, time, version, answer=answer)
+
+    def _arrive(self, one: Working, event: Incoming, moved: Mapping[int, bytes]) -> None:
+        """Count an event, and take over the states after it; others are marked as behind."""
+        entity = one.entity
+        if not one.exists:
+            one.exists = True
+            if entity.tenant in self.room:
+                self.room[entity.tenant] -= 1
+        before = entity.seq
+        entity.seq = before + 1
+        entity.touched = self.now
+        entity.phase = "ended" if event.ends else "live"
+        one.is_dirty = True
+        for version, state in moved.items():
+            one.states[version] = StateRow(entity.key, version, entity.seq, state)
+
+    def _rewind(self, one: Working, jobs: Sequence[Job]) -> int:
+        """Take in late events of an entity; returns how many of them are settled."""
+        entity = one.entity
+        events = [job.event for job in jobs]
+        rewinding = Rewinding(self.store, self.models.streams, self.settings, one, events)
+        if rewinding.too_late:
+            if len(jobs) > 1:  # the first alone may well be near enough
+                return self._rewind(one, jobs[:1])
+            jobs[0].outcome = Outcome("refused", reason=rewinding.too_late, code=409)
+            return 1
+        for job, event in zip(jobs, events, strict=True):
+            time = event.time or 0
+            answer = rewinding.insert(event, entity.seq + 1)
+            if isinstance(answer, TooLateError):
+                job.outcome = Outcome("refused", reason=str(answer), code=409)
+            elif isinstance(answer, EventError):
+                self._quarantine(one, job, time, answer)
+            else:
+                self._arrive(one, event, {})
+                job.outcome = Outcome(
+                    "applied", entity.seq, time, entity.version, late=True, answer=answer
+                )
+        self.rewound |= rewinding.write(self.work)
+        self.steps += rewinding.steps
+        return len(jobs)
+
+    def _quarantine(self, one: Working, job: Job, time: int, problem: EventError) -> None:
+        """Keep an event apart; no state is touched. One for an unknown entity is not kept."""
+        reason = str(problem)
+        if not one.exists:
+            job.outcome = Outcome("refused", reason=reason, code=422)
+            return
+        phase = one.entity.phase
+        unmoved = {v: row.state for v, row in one.states.items() if row.seq == one.entity.seq}
+        self._arrive(one, job.event, unmoved)
+        one.entity.phase = phase
+        seq, data = one.entity.seq, to_json(job.event.data)
+        self.work.events.append(
+            Logged(
+                one.entity.key, seq, job.event.id, time, "quarantined", False, data,
+                to_json({"reason": reason}),
+            )
+        )  # fmt: skip
+        job.outcome = Outcome("quarantined", seq, time, reason=reason, code=422)
+
+
+def _refused(code: int, must: str, given: str, do: str) -> Outcome:
+    return Outcome("refused", reason=explain("serve", must, given, do), code=code)
