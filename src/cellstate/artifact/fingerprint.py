@@ -1,13 +1,15 @@
-"""A data set's fingerprint: equal arrays, equal fingerprint, on every machine."""
+"""The fingerprint of data or of a model: equal content, equal fingerprint, on every machine."""
 
 from __future__ import annotations
 
 import hashlib
 from collections.abc import Mapping, Sequence
+from typing import Any
 
 import numpy as np
 import numpy.typing as npt
 
+from cellstate.artifact import strict_json
 from cellstate.errors import InputError, explain
 
 
@@ -62,6 +64,28 @@ def fingerprint(arrays: Mapping[str, npt.NDArray[np.generic] | Sequence[str]]) -
             digest.update(len(encoded).to_bytes(8, "little") + encoded)
         digest.update(little.reshape(-1).view(np.uint8).data)
     return f"sha256:{digest.hexdigest()}"
+
+
+def model_fingerprint(document: Any, tensors: Mapping[str, npt.NDArray[np.generic]]) -> str:
+    """Digest what decides a model's answers: settings that JSON can carry, and weights.
+
+    Parameters
+    ----------
+    document : Any
+        JSON-ready; tuples count as lists.
+    tensors : mapping of str to ndarray
+
+    Examples
+    --------
+    >>> weights = {"w": np.ones(3, np.float32)}
+    >>> model_fingerprint({"layers": (1, 2)}, weights) == model_fingerprint(
+    ...     {"layers": [1, 2]}, weights
+    ... )
+    True
+    """
+    text = strict_json.canonical(strict_json.plain(document, "document"))
+    named = {f"tensors.{name}": values for name, values in tensors.items()}
+    return fingerprint({"document": np.frombuffer(text, np.uint8), **named})
 
 
 def _letters(texts: Sequence[str]) -> npt.NDArray[np.uint8]:

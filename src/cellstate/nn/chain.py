@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import os
 from collections.abc import Callable, Mapping
 from itertools import pairwise
 
@@ -9,7 +10,7 @@ import numpy as np
 import torch
 from torch import Tensor, nn
 
-from cellstate import network
+from cellstate import artifact, network
 from cellstate.errors import InputError, ShapeError, did_you_mean, explain
 from cellstate.nn.lstm import LSTM
 from cellstate.ops.problem import LSTMState
@@ -150,6 +151,34 @@ class Chain(nn.Module):
                 )
             )
         self.load_state_dict({name: torch.from_numpy(np.array(tensors[name])) for name in mine})
+
+    def save(self, folder: str | os.PathLike[str]) -> None:
+        """Write a model folder, all of it or nothing: what `cellstate.tasks.streams` runs.
+
+        Parameters
+        ----------
+        folder : path
+            Its parent must exist; an older model of that name is replaced.
+
+        Raises
+        ------
+        ArtifactError
+            The folder cannot be written.
+
+        Examples
+        --------
+        >>> import tempfile
+        >>> from cellstate.runtime import Session
+        >>> from cellstate.tasks.streams import load_stream
+        >>> chain = Chain((network.LSTM("body", 3, 8), network.Linear("head", 8, 2)))
+        >>> with tempfile.TemporaryDirectory() as parent:
+        ...     chain.save(f"{parent}/model")
+        ...     session = Session(load_stream(f"{parent}/model"), "sensor-1")
+        >>> len(session.push({"x": [0.1, 0.2, 0.3]})["y"])
+        2
+        """
+        described = {"layers": network.to_json(self.layers)}
+        artifact.save(folder, artifact.Manifest("network", network=described), self.tensors())
 
 
 def _build(layer: network.Layer) -> nn.Module:

@@ -6,18 +6,22 @@ import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
-from typing import Any
+from typing import Any, Literal
 
 import numpy as np
 
-from cellstate.errors import CellstateError, FencedError, InputError, StoreError, explain
+from cellstate.errors import CellstateError, FencedError, StoreError, explain
 from cellstate.runtime.stream import AbstractStream, States
 from cellstate.serve.events import Incoming, Outcome
 from cellstate.serve.inbox import Asked, Inbox, Pushed
 from cellstate.serve.listeners import Listeners
+from cellstate.serve.memory import Memory
 from cellstate.serve.ownership import Ownership
 from cellstate.serve.settings import Settings
-from cellstate.serve.stores.store import AbstractStore, Entity, Logged, Position, Version
+from cellstate.serve.statistics import Statistics
+from cellstate.serve.stores.store import AbstractStore, Entity, Logged, Position
+from cellstate.serve.versions import Versions
+from cellstate.serve.wire import from_json
 from cellstate.serve.writer import Writer
 
 _log = logging.getLogger("cellstate.serve")
@@ -76,8 +80,11 @@ class Engine:
         self.ownership.begin()
         self.listeners = Listeners()
         self._inbox = Inbox(self.settings.max_queue)
-        versions, streams = _known(stream, store, folder, load)
-        self.writer = Writer(store, self.settings, self.ownership, versions, streams, clock)
+        self._memory = memory = Memory(store, self.settings.cache)
+        self.versions = Versions(
+            store, memory, self.settings, self.ownership, stream, folder=folder, load=load
+        )
+        self.writer = Writer(store, memory, self.settings, self.ownership, self.versions, clock)
         self._reader = store.reader()
         self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="cellstate-writer", daemon=True)
@@ -86,11 +93,11 @@ class Engine:
     @property
     def stream(self) -> AbstractStream:
         """The model whose answers new entities get."""
-        return self.writer.models.streams[self.writer.models.newest]
+        return self.versions.models.stream
 
     @property
-    def statistics(self) -> Any:
-        """Totals since the start: `Statistics`."""
+    def statistics(self) -> Statistics:
+        """Totals since the start."""
         return self.writer.statistics
 
     @property
@@ -101,7 +108,7 @@ class Engine:
     @property
     def cached(self) -> int:
         """Entities whose state is in memory."""
-        return len(self.writer.memory)
+        return len(self._memory)
 
     @property
     def is_ready(self) -> bool:
@@ -198,9 +205,64 @@ class Engine:
 
         self._inbox.put(Asked(run))
 
-    def ask(self, run: Callable[[], None]) -> None:
-        """Let the writer run something between two batches."""
-        self._inbox.put(Asked(run))
+    def offer(self, folder: str) -> dict[str, Any]:
+        """Load the next version of the model, and begin to build every entity's state in it.
+
+        Parameters
+        ----------
+        folder : str
+
+        Returns
+        -------
+        dict
+            As of `rollout`.
+
+        Raises
+        ------
+        InputError
+            Another one is under way, or the model is the present one.
+        ArtifactError
+            The folder cannot be loaded.
+        """
+        stream = self.versions.load(folder)
+        return self._ask(lambda: self.versions.offer(stream, folder))
+
+    def change(self, step: Literal["flip", "roll back", "finish", "cancel"]) -> dict[str, Any]:
+        """Take a step of the change of model that is under way; gives what `rollout` gives.
+
+        Raises
+        ------
+        InputError
+            The step is not legal now; the message says when it is.
+        """
+        return self._ask(lambda: self.versions.change(step))
+
+    def rollout(self) -> dict[str, Any]:
+        """Tell of a change of model: its phase, "none" where there is none, and how far it is."""
+        return self.versions.report()
+
+    def _ask(self, run: Callable[[], dict[str, Any]], timeout_s: float = 600.0) -> dict[str, Any]:
+        """Run something in the writer's thread and wait for it."""
+        told: list[dict[str, Any] | CellstateError] = []
+        ready = threading.Event()
+
+        def answer() -> None:
+            try:
+                told.append(run())
+            except CellstateError as problem:
+                told.append(problem)
+                if isinstance(problem, StoreError):
+                    raise
+            finally:
+                ready.set()
+
+        self._inbox.put(Asked(answer))
+        if not ready.wait(timeout_s) or not told:
+            must, given = f"it must be done within {timeout_s:g} s", "no answer"
+            raise StoreError(explain("serve", must, given, "Look at the server's log"))
+        if isinstance(told[0], CellstateError):
+            raise told[0]
+        return told[0]
 
     def listen(
         self, tenant: str, entity: str | None, hear: Callable[[str, Outcome], None]
@@ -216,8 +278,6 @@ class Engine:
 
     def describe(self, tenant: str, name: str) -> dict[str, Any] | None:
         """Tell what the store holds of an entity; None where there is none."""
-        from cellstate.serve.wire import from_json
-
         with self._reading:
             (held,) = self._reader.load([(tenant, name)])
             if held is None:
@@ -260,7 +320,7 @@ class Engine:
         if held is None:
             return None
         entity = held.entity
-        stream = self.writer.models.streams[entity.version]
+        stream = self.versions.models.streams[entity.version]
         return entity, np.frombuffer(held.states[entity.version].state, stream.state_dtype)
 
     def names(self, tenant: str, after: int = 0, limit: int = 1000) -> list[Entity]:
@@ -304,33 +364,3 @@ class Engine:
                 request.done(outcomes)
             except Exception:  # noqa: BLE001 - logged; the server goes on
                 _log.exception("an answer could not be handed over")
-
-
-def _known(
-    stream: AbstractStream,
-    store: AbstractStore,
-    folder: str,
-    load: Callable[[str], AbstractStream] | None,
-) -> tuple[list[Version], dict[int, AbstractStream]]:
-    """Find the versions that the store has states of, and load those that are missing."""
-    versions = store.versions()
-    if not versions:
-        versions = [Version(1, stream.fingerprint, folder, "current")]
-        store.set_versions(versions)
-    current = next(one for one in versions if one.role == "current")
-    if current.fingerprint != stream.fingerprint:
-        must = "the store must have been made with the model that is served"
-        given = f"one made with another, loaded from {current.folder!r}"
-        do = "Serve that one, with --next and the new model to change over"
-        raise InputError(explain("serve", must, given, do))
-    streams = {current.number: stream}
-    for version in versions:
-        if version.number not in streams and load is not None:
-            streams[version.number] = load(version.folder)
-    for version in versions:
-        found = streams.get(version.number)
-        if found is None or found.fingerprint != version.fingerprint:
-            must = f"version {version.number} of the model must be at hand: entities have its state"
-            do = f"Put the folder back to {version.folder!r}"
-            raise InputError(explain("serve", must, "another or none", do))
-    return versions, streams

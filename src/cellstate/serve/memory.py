@@ -52,6 +52,11 @@ class Memory:
         while len(self._held) > self._most:
             self._held.popitem(last=False)
 
+    def refresh(self, name: Name, held: Held) -> None:
+        """Replace what is remembered of an entity, if anything is."""
+        if name in self._held:
+            self._held[name] = held
+
     def drop(self, names: Iterable[Name]) -> None:
         """Forget what the store may hold otherwise by now."""
         for name in names:

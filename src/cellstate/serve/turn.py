@@ -46,6 +46,11 @@ class Models:
     newest: int
     shadow: Shadow | None = None
 
+    @property
+    def stream(self) -> AbstractStream:
+        """The model that gives them."""
+        return self.streams[self.newest]
+
 
 @dataclass
 class Turn:

@@ -8,7 +8,6 @@ from collections.abc import Callable, Sequence
 from dataclasses import replace
 
 from cellstate.errors import FencedError, StoreError
-from cellstate.runtime.stream import AbstractStream
 from cellstate.serve.events import Job, Outcome
 from cellstate.serve.inbox import Pushed
 from cellstate.serve.memory import Memory, Name
@@ -16,8 +15,9 @@ from cellstate.serve.ownership import Ownership
 from cellstate.serve.retention import Retention
 from cellstate.serve.settings import Settings
 from cellstate.serve.statistics import Statistics
-from cellstate.serve.stores.store import AbstractStore, Logged, Version, Work
-from cellstate.serve.turn import Models, Turn
+from cellstate.serve.stores.store import AbstractStore, Logged, Work
+from cellstate.serve.turn import Turn
+from cellstate.serve.versions import Versions
 from cellstate.serve.wire import from_json
 
 _log = logging.getLogger("cellstate.serve")
@@ -29,18 +29,13 @@ class Writer:
 
     Parameters
     ----------
-    store, settings, ownership
-    versions : list of Version
-        As the store knows them.
-    streams : dict of int to AbstractStream
-        By version.
+    store, memory, settings, ownership
+    versions : Versions
     clock : callable
         Seconds since 1970.
 
     Attributes
     ----------
-    models : Models
-    memory : Memory
     statistics : Statistics
     problem : str
         Why the store cannot be written at present; empty where it can.
@@ -49,18 +44,14 @@ class Writer:
     def __init__(
         self,
         store: AbstractStore,
+        memory: Memory,
         settings: Settings,
         ownership: Ownership,
-        versions: list[Version],
-        streams: dict[int, AbstractStream],
+        versions: Versions,
         clock: Callable[[], float],
     ) -> None:
-        self._store, self._settings, self._ownership = store, settings, ownership
-        self._clock = clock
-        newest = next(one.number for one in versions if one.role == "current")
-        self.versions = versions
-        self.models = Models(streams, newest)
-        self.memory = Memory(store, settings.cache)
+        self._store, self._memory, self._settings = store, memory, settings
+        self._ownership, self._versions, self._clock = ownership, versions, clock
         self.statistics = Statistics()
         self.problem = ""
         self._room: dict[str, int] = {}
@@ -74,7 +65,7 @@ class Writer:
     @property
     def patience_s(self) -> float:
         """How long there is nothing to do but to wait for events."""
-        return IDLE_S
+        return 0.0 if self._versions.is_busy else IDLE_S
 
     def serve(self, requests: Sequence[Pushed]) -> list[list[Outcome]]:
         """Bring the events of some requests to their outcomes; commits once or several times."""
@@ -103,10 +94,10 @@ class Writer:
 
     def forget(self, tenant: str, name: str) -> bool:
         """Leave nothing of an entity; says whether there was one."""
-        (held,) = self.memory.fetch([(tenant, name)]).values()
+        (held,) = self._memory.fetch([(tenant, name)]).values()
         if held is None:
             return False
-        self.memory.drop([(tenant, name)])
+        self._memory.drop([(tenant, name)])
         self._commit(Work(forget=[held.entity.key]))
         self._room.pop(tenant, None)
         self.statistics.forgotten += 1
@@ -117,9 +108,10 @@ class Writer:
         self._ownership.tend()
         if self.problem:
             self._commit(Work())
+        self._versions.tend()
         work, gone = self._retention.due(self.now)
         if gone or work.trimmed:
-            self.memory.drop((one.tenant, one.name) for one in gone)
+            self._memory.drop((one.tenant, one.name) for one in gone)
             self._commit(work)
             for one in gone:
                 self._room.pop(one.tenant, None)
@@ -132,8 +124,9 @@ class Writer:
             _log.error("the store failed: %s", problem)
         self.problem = "the store cannot be written"
         self.statistics.failures += 1
-        self.memory.clear()
+        self._memory.clear()
         self._room.clear()
+        self._versions.restart()
 
     def _unanswered(self, jobs: Sequence[Job]) -> list[Job]:
         """Settle what belongs to other processes, and what was answered before; gives the rest."""
@@ -146,12 +139,12 @@ class Writer:
         named = [job for job in jobs if job.event.id is not None]
         if not named:
             return list(jobs)
-        held = self.memory.fetch({job.name: None for job in named})
+        held = self._memory.fetch({job.name: None for job in named})
         keys: dict[Name, int] = {}
         for name, found in held.items():
             if found is not None:
                 keys[name] = found.entity.key
-                self.memory.keep(name, found)
+                self._memory.keep(name, found)
         wanted = [(keys[job.name], job.event.id or "") for job in named if job.name in keys]
         known = self._store.answered(wanted) if wanted else {}
         first: dict[tuple[Name, str], Job] = {}
@@ -170,8 +163,8 @@ class Writer:
         began = time.perf_counter()
         turn = Turn(
             self._store,
-            self.memory,
-            self.models,
+            self._memory,
+            self._versions.models,
             self._settings,
             self._rooms(jobs),
             self.now,
@@ -186,6 +179,7 @@ class Writer:
         counts.commit_s += time.perf_counter() - committing
         counts.batches += 1
         counts.steps += turn.steps
+        self._versions.note(turn.rewound)
         waits = {id(job) for job in left}
         for job in jobs:
             if id(job) not in waits:
@@ -193,7 +187,7 @@ class Writer:
         for name, one in turn.working.items():
             if one.is_dirty:
                 counts.created += one.is_new
-                self.memory.keep(name, one.held())
+                self._memory.keep(name, one.held())
                 self._retention.note(one.entity)
         return left
 

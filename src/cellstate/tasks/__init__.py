@@ -37,6 +37,11 @@ def estimator_class(task: str) -> type[AbstractEstimator]:
     >>> estimator_class("forecast").__name__
     'Forecaster'
     """
+    if task == "network":
+        must = "a job's estimator must be asked for"
+        given = "a bare network, which has none"
+        do = "Step it with cellstate.tasks.streams.load_stream(folder), or run cellstate serve"
+        raise InputError(explain("cellstate", must, given, do))
     if task not in TASKS:
         raise InputError(
             explain("cellstate", "the job must be known", repr(task), did_you_mean(task, TASKS))

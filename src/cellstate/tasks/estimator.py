@@ -16,6 +16,7 @@ if TYPE_CHECKING:
     import numpy as np
 
     from cellstate.artifact import Manifest
+    from cellstate.runtime.session import Session
     from cellstate.tasks.sections import Story
 
 
@@ -160,6 +161,31 @@ class AbstractEstimator(ABC):
                 )
             ) from problem
         return estimator
+
+    def session(self, entity: str) -> Session:
+        """Follow one entity, event by event, at a cost that does not grow with its past.
+
+        Sessions of one model each hold their own copy of its networks; of a model folder,
+        `cellstate.tasks.streams.load_stream` gives one that many may share, without torch.
+
+        Parameters
+        ----------
+        entity : str
+            Name of a patient, a sensor, a machine.
+
+        Raises
+        ------
+        InputError
+            The job does not read events; the message says why.
+        NotFittedError
+            `fit` was not called.
+        """
+        from cellstate.runtime.session import Session
+        from cellstate.tasks.streams import stream_class
+
+        kind = stream_class(self.task)
+        self._require_fitted("session")
+        return Session(kind.of(self), entity)
 
     def _require_fitted(self, method: str) -> None:
         if not self._is_fitted():

@@ -43,14 +43,37 @@ class Silencer:
 
     def step(self, hour: float, risk: float) -> bool:
         """Take the next risk, and say whether an alarm sounds; a missing risk sounds none."""
-        sounds = bool(risk >= self.threshold and hour >= self.until)
-        if sounds:
-            self.until = hour + self.silence
-        return sounds
+        now, said, until = (np.array([value]) for value in (hour, risk, self.until))
+        sounds, until = silenced(now, said, until, threshold=self.threshold, silence=self.silence)
+        self.until = float(until[0])
+        return bool(sounds[0])
 
     def hours_left(self, hour: float) -> float:
         """Give the hours of silence that are left."""
         return max(0.0, self.until - hour)
+
+
+def silenced(
+    hours: np.ndarray, risks: np.ndarray, until: np.ndarray, *, threshold: float, silence: float
+) -> tuple[np.ndarray, np.ndarray]:
+    """Take the next risk of each of some stays, as `Silencer.step` does of one.
+
+    Parameters
+    ----------
+    hours, risks : np.ndarray
+        (B,)
+    until : np.ndarray
+        (B,) the hour from which on an alarm of each may sound again.
+
+    Returns
+    -------
+    sounds : np.ndarray
+        (B,) bool
+    until : np.ndarray
+        (B,) after this step.
+    """
+    sounds = (risks >= threshold) & (hours >= until)
+    return sounds, np.where(sounds, hours + silence, until)
 
 
 @dataclass(frozen=True)

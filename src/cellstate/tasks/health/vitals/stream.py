@@ -4,20 +4,16 @@ from __future__ import annotations
 
 from collections.abc import Mapping
 from dataclasses import dataclass
-from typing import TYPE_CHECKING, Any
+from typing import Any
 
 import numpy as np
 
-from cellstate.data.health.ranges import LARGEST, limits_of
-from cellstate.errors import InputError, did_you_mean, explain
-from cellstate.tasks.health.alarms import Silencer
-from cellstate.tasks.health.steps import Memory, Padded
+from cellstate.errors import EventError, InputError, explain
 from cellstate.tasks.health.vitals.answering import Answering
-
-if TYPE_CHECKING:
-    from cellstate.runtime.state import State
+from cellstate.tasks.health.vitals.events import HOUR, MonitorStream
 
 WHERE = "VitalsStream.push"
+MOST_HOURS = 1e8  # some 10,000 years, in which microseconds can be counted
 
 
 @dataclass(frozen=True)
@@ -46,16 +42,9 @@ class VitalsStream:
     """
 
     def __init__(self, answering: Answering, static: Mapping[str, float] | None) -> None:
-        fitted = answering.fitted
-        self._answering = answering
-        self._silencer = Silencer(answering.threshold, answering.silence_h)
-        told = _row(fitted.layout.static, static or {}, "VitalsMonitor.stream")
-        self._static = fitted.encoder.static_scales(told)
-        self._memory: Memory | None = None
-        self._states: tuple[State, ...] | None = None
-        self._before: np.ndarray | None = None
-        self._start: float | None = None
-        self._since = 0.0
+        self._stream = MonitorStream(answering)
+        self._first = self._stream.read(static or {})[1]
+        self._states = self._stream.start([""])
 
     def push(self, hour: float, measured: Mapping[str, float] | None = None) -> Reading:
         """Take in what was measured at an hour.
@@ -78,50 +67,22 @@ class VitalsStream:
             Time stands still or goes back, a variable is unknown, or a value cannot be true; the
             stream stays as it was.
         """
-        fitted = self._answering.fitted
-        values = _row(fitted.layout.variables, measured or {}, WHERE)
-        now = _number(hour, "each hour", WHERE)
-        start = now if self._start is None else self._start
-        since = now - start
-        if not np.isfinite(since) or (self._start is not None and since <= self._since):
-            must = "each hour must be finite and later than the one before"
-            given = "another" if not np.isfinite(since) else f"{since - self._since:+g} hours"
-            raise InputError(explain(WHERE, must, given, "Join events of one time in one call"))
-        scaled = fitted.encoder.scales(values)
-        padded = Padded(scaled[None], np.array([[since]]), self._static, np.ones(1, dtype=np.int64))
-        said, memory, states = fitted.step(padded, self._memory, self._states)
-        risk = float(self._answering.risks(said[0], scaled, self._before)[0])
-        self._start, self._since = start, since
-        self._memory, self._states, self._before = memory, states, said[0]
-        return Reading(since, risk, self._silencer.step(since, risk))
+        values, _ = self._stream.read(measured or {})
+        time = np.array([_micros(hour)], dtype=np.int64)
+        states, [answer] = self._stream.step(self._states, [(values, self._first)], time)
+        if isinstance(answer, EventError):
+            raise answer
+        self._states = states
+        return Reading(**answer)
 
 
-def _row(names: tuple[str, ...], given: Mapping[str, Any], where: str) -> np.ndarray:
-    """Lay values out in the order of names: (1, V) float32, NaN where not given."""
-    if not isinstance(given, Mapping):
-        must, do = "values must come by name, in a mapping", "For example {'HR': 80}"
-        raise InputError(explain(where, must, type(given).__name__, do))
-    places = {name: place for place, name in enumerate(names)}
-    row = np.full((1, len(names)), np.nan)
-    for name, value in given.items():
-        if name not in places:
-            must = "each variable must be known to the monitor"
-            raise InputError(explain(where, must, repr(name), did_you_mean(str(name), names)))
-        row[0, places[name]] = np.nan if value is None else _number(value, name, where)
-    low, high, units = limits_of(names, None)
-    low, high = np.maximum(low, -LARGEST), np.minimum(high, LARGEST)
-    wrong = np.flatnonzero((row[0] < low) | (row[0] > high))
-    if len(wrong):
-        name, unit = names[wrong[0]], units[wrong[0]]
-        must = f"{name} must lie between {low[wrong[0]]:g} and {high[wrong[0]]:g} {unit}".rstrip()
-        do = "Check its unit, or leave it out"
-        raise InputError(explain(where, must, "a value outside", do))
-    return row.astype(np.float32)
-
-
-def _number(given: Any, name: str, where: str) -> float:
+def _micros(given: Any) -> int:
     try:
-        return float(given)
+        hour = float(given)
     except (TypeError, ValueError):
-        must, do = f"{name} must be a number", "Convert it"
-        raise InputError(explain(where, must, type(given).__name__, do)) from None
+        must, do = "each hour must be a number", "Convert it"
+        raise InputError(explain(WHERE, must, type(given).__name__, do)) from None
+    if not abs(hour) <= MOST_HOURS:
+        must = f"each hour must be finite and at most {MOST_HOURS:g} in size"
+        raise InputError(explain(WHERE, must, "another", "Count hours from the stay's beginning"))
+    return round(hour * HOUR)
