@@ -35,7 +35,23 @@ class Usage(NamedTuple):
 
 
 def usage(pid: int) -> Usage:
-    """Read what the system knows of a process."""
+    """Read what the system knows of a process and all that it has started."""
+    parents = {}
+    for path in Path("/proc").iterdir():
+        if path.name.isdecimal():
+            try:
+                fields = (path / "stat").read_text("utf-8").rsplit(")", 1)[1].split()
+            except (FileNotFoundError, ProcessLookupError):  # it has just ended
+                continue
+            parents[int(path.name)] = int(fields[1])
+    family = [pid]
+    for one in family:  # grows meanwhile
+        family += [child for child, parent in parents.items() if parent == one]
+    parts = [_usage(one) for one in family]
+    return Usage(*(sum(column) for column in zip(*parts, strict=True)))
+
+
+def _usage(pid: int) -> Usage:
     process = Path(f"/proc/{pid}")
     fields = (process / "stat").read_text("utf-8").rsplit(")", 1)[1].split()
     lines = (line.split() for line in (process / "status").read_text("utf-8").splitlines())

@@ -10,8 +10,10 @@ import numpy as np
 from benchmarks.serving.wire import frame, http_request
 
 INPUTS = 8  # of the model that is served
+MODEL = "lstm"  # its name in the Open Inference Protocol
+INFER = f"/v2/models/{MODEL}/infer"
 READINGS = 1024  # different readings; an event costs the same whatever it says
-Way = Literal["http", "websocket"]
+Form = Literal["events", "websocket", "inference"]
 
 
 @dataclass(frozen=True)
@@ -20,13 +22,15 @@ class Traffic:
 
     Attributes
     ----------
-    way : {"http", "websocket"}
+    form : {"events", "websocket", "inference"}
+        Events over HTTP or a WebSocket, or requests of the Open Inference Protocol, which name a
+        sequence; one whose sequence is new begins it.
     rate : float
         Events offered in a second.
     seconds : float
         How long the measured part lasts.
     size : int
-        Events in a request; 1 goes to the entity's own address.
+        Events in a request; 1 goes to the entity's own address. 1 unless the form is "events".
     entities : int
         They take part at random, each as often as any other.
     first : int
@@ -42,7 +46,7 @@ class Traffic:
         Of arrivals, entities, and of the ids of events.
     """
 
-    way: Way
+    form: Form
     rate: float
     seconds: float
     size: int = 1
@@ -63,7 +67,7 @@ def arrivals(traffic: Traffic) -> np.ndarray:
 
     Examples
     --------
-    >>> due = arrivals(Traffic("http", rate=100.0, seconds=2.0))
+    >>> due = arrivals(Traffic("events", rate=100.0, seconds=2.0))
     >>> bool(200 < len(due) < 400 and due[-1] < 3.0)
     True
     """
@@ -89,12 +93,18 @@ def encoded(traffic: Traffic, host: str) -> tuple[np.ndarray, list[bytes]]:
     else:
         names = traffic.first + rng.integers(traffic.entities, size=count)
     readings = _readings(rng)
+    if traffic.form == "inference":
+        begins = str(traffic.each_once).lower()
+        return due, [
+            http_request(INFER, _inference(name, readings[k % READINGS], begins), host)
+            for k, name in enumerate(names.tolist())
+        ]
     salt = f"{traffic.seed:x}"
     events = [
-        (name, f'"id":"{salt}-{k}","data":{readings[k % READINGS]}')
+        (name, f'"id":"{salt}-{k}","data":{{"x":{readings[k % READINGS]}}}')
         for k, name in enumerate(names.tolist())
     ]
-    if traffic.way == "websocket":
+    if traffic.form == "websocket":
         return due, [
             frame(f'{{"ref":{k},"entity":"sensor-{name}",{words}}}'.encode())
             for k, (name, words) in enumerate(events)
@@ -105,16 +115,20 @@ def encoded(traffic: Traffic, host: str) -> tuple[np.ndarray, list[bytes]]:
             for name, words in events
         ]
     whole = [f'{{"entity":"sensor-{name}",{words}}}' for name, words in events]
+    bodies = (",".join(whole[k : k + traffic.size]) for k in range(0, count, traffic.size))
     return due, [
-        http_request(
-            "/v1/events",
-            f'{{"events":[{",".join(whole[k : k + traffic.size])}]}}'.encode(),
-            host,
-        )
-        for k in range(0, count, traffic.size)
+        http_request("/v1/events", f'{{"events":[{body}]}}'.encode(), host) for body in bodies
     ]
+
+
+def _inference(name: int, reading: str, begins: str) -> bytes:
+    return (
+        f'{{"parameters":{{"sequence_id":{name + 1},"sequence_start":{begins},'
+        f'"sequence_end":false}},"inputs":[{{"name":"x","shape":[1,{INPUTS}],'
+        f'"datatype":"FP32","data":{reading}}}]}}'
+    ).encode()
 
 
 def _readings(rng: np.random.Generator) -> list[str]:
     values = rng.normal(size=(READINGS, INPUTS)).round(3)
-    return [f'{{"x":[{",".join(f"{v:g}" for v in row)}]}}' for row in values.tolist()]
+    return [f'[{",".join(f"{v:g}" for v in row)}]' for row in values.tolist()]
