@@ -7,7 +7,7 @@ flushed to the disk that the first rows name.
 from __future__ import annotations
 
 import tempfile
-from collections.abc import Generator
+from collections.abc import Generator, Sequence
 from contextlib import contextmanager
 from pathlib import Path
 
@@ -61,10 +61,10 @@ def run(recorder: Recorder, options: Options) -> None:
 
 
 @contextmanager
-def served(model: Path, scratch: Path) -> Generator[Server]:
+def served(model: Path, scratch: Path, options: Sequence[str] = ()) -> Generator[Server]:
     """Serve a model on an empty store."""
     with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        with Server(model, str(Path(folder, "state.db")), scratch) as server:
+        with Server(model, str(Path(folder, "state.db")), scratch, options) as server:
             yield server.wait()
 
 

@@ -135,9 +135,7 @@ class Ladder:
         way = "websocket" if form == "websocket" else "http"
         self._remote.ask({"connect": [HOST, server.port, way, lanes]})
 
-    def _step(
-        self, kind: Kind, entities: int, rate: float, system: str, server: Serving
-    ) -> bool:
+    def _step(self, kind: Kind, entities: int, rate: float, system: str, server: Serving) -> bool:
         """Offer one rate, record what came of it, and say whether it was sustained."""
         before = server.usage()
         answer = self._run(Traffic(kind.form, rate, self._seconds, kind.size, entities))

@@ -16,7 +16,9 @@ from benchmarks.serving.lanes import REF
 from benchmarks.serving.wire import HEAD_END, LENGTH, frame, take_frame
 
 MAGIC = b"258EAFA5-E914-47DA-95CA-C5AB0DC85B11"
-RESULT = b'{"entity":"sensor-0","status":"applied","id":"0","seq":1,"time":0.0,"answer":{"y":[0.5]}}'
+RESULT = (
+    b'{"entity":"sensor-0","status":"applied","id":"0","seq":1,"time":0.0,"answer":{"y":[0.5]}}'
+)
 
 
 class Null(asyncio.Protocol):
@@ -61,9 +63,7 @@ class Null(asyncio.Protocol):
             return False
         found = REF.search(taken[1])
         if found is not None:
-            self._transport.write(
-                frame(b'{"ref":' + found[1] + b"," + RESULT[1:], masked=False)
-            )
+            self._transport.write(frame(b'{"ref":' + found[1] + b"," + RESULT[1:], masked=False))
         return True
 
     def _shake_hands(self, head: bytes) -> None:

@@ -79,9 +79,7 @@ class Server:
         Further words of the command line.
     """
 
-    def __init__(
-        self, model: Path, store: str, scratch: Path, options: Sequence[str] = ()
-    ) -> None:
+    def __init__(self, model: Path, store: str, scratch: Path, options: Sequence[str] = ()) -> None:
         self.port = free_port()
         self.store = store
         self._words = scratch / f"server-{self.port}.txt"

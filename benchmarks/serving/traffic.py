@@ -10,7 +10,7 @@ import numpy as np
 from benchmarks.serving.wire import frame, http_request
 
 INPUTS = 8  # of the model that is served
-MODEL = "lstm"  # its name in the Open Inference Protocol
+MODEL = "model"  # its name in the Open Inference Protocol
 INFER = f"/v2/models/{MODEL}/infer"
 READINGS = 1024  # different readings; an event costs the same whatever it says
 Form = Literal["events", "websocket", "inference"]
@@ -76,9 +76,7 @@ def arrivals(traffic: Traffic) -> np.ndarray:
     rng = np.random.default_rng(traffic.seed)
     whole = traffic.warm_up + traffic.seconds
     expected = traffic.rate / traffic.size * whole
-    gaps = rng.exponential(
-        traffic.size / traffic.rate, int(expected + 6 * np.sqrt(expected) + 10)
-    )
+    gaps = rng.exponential(traffic.size / traffic.rate, int(expected + 6 * np.sqrt(expected) + 10))
     due = np.cumsum(gaps)
     return due[due < whole]
 
@@ -131,4 +129,4 @@ def _inference(name: int, reading: str, begins: str) -> bytes:
 
 def _readings(rng: np.random.Generator) -> list[str]:
     values = rng.normal(size=(READINGS, INPUTS)).round(3)
-    return [f'[{",".join(f"{v:g}" for v in row)}]' for row in values.tolist()]
+    return [f"[{','.join(f'{v:g}' for v in row)}]" for row in values.tolist()]
