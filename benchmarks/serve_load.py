@@ -63,9 +63,11 @@ def run(recorder: Recorder, options: Options) -> None:
 @contextmanager
 def served(model: Path, scratch: Path, options: Sequence[str] = ()) -> Generator[Server]:
     """Serve a model on an empty store."""
-    with tempfile.TemporaryDirectory(dir=scratch) as folder:
-        with Server(model, str(Path(folder, "state.db")), scratch, options) as server:
-            yield server.wait()
+    with (
+        tempfile.TemporaryDirectory(dir=scratch) as folder,
+        Server(model, str(Path(folder, "state.db")), scratch, options) as server,
+    ):
+        yield server.wait()
 
 
 def record_memory(

@@ -1,4 +1,4 @@
-"""Half an hour of everything: whether memory, descriptors and files of the server stay as they are."""
+"""Half an hour of everything: do the server's memory, descriptors and files stay as they are?"""
 
 from __future__ import annotations
 
@@ -21,7 +21,7 @@ from benchmarks.serving.trend import trend
 SECONDS, QUICK_SECONDS = 1800.0, 60.0
 CLIENTS, RATE = 4, 50.0  # requests of each client in a second
 SAMPLES = 1.0  # seconds between two
-REMEMBERED = 30  # a share of the run: entities that are left alone are forgotten after it
+REMEMBERED = 10.0, 1 / 30  # seconds, share of the run: the longer, without an event, is forgotten
 LOG = 200  # events that are kept of each entity
 
 
@@ -41,7 +41,8 @@ def run(recorder: Recorder, options: Options) -> None:
         scratch = Path(name)
         record_disk(recorder, scratch, quick=options.quick)
         model = save_model(scratch / "model")
-        words = ("--ttl", f"{seconds / REMEMBERED:g}", "--keep-events", str(LOG))
+        ttl = max(REMEMBERED[0], REMEMBERED[1] * seconds)
+        words = ("--ttl", f"{ttl:g}", "--keep-events", str(LOG))
         with served(model, scratch, words) as server:
             clients = [Client(server.port, number, RATE) for number in range(CLIENTS)]
             for client in clients:

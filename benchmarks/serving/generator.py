@@ -23,6 +23,7 @@ from benchmarks.serving.lanes import HttpLane, WebSocketLane
 from benchmarks.serving.traffic import Traffic, encoded
 
 LANES = {"http": HttpLane, "websocket": WebSocketLane}
+LOST = 0  # the status of a request whose connection was closed
 SHARES = {"p50": 50.0, "p99": 99.0, "p99.9": 99.9}
 
 
@@ -50,7 +51,7 @@ class Generator:
         gc.freeze()
         gc.disable()
         start_cpu, start = time.process_time(), time.perf_counter()
-        times = _send_all(self._lanes, self._epoll, due, requests, start, traffic.grace)
+        times = self._send_all(due, requests, start, traffic.grace)
         wall, cpu = time.perf_counter() - start, time.process_time() - start_cpu
         gc.enable()
         gc.unfreeze()
@@ -72,6 +73,75 @@ class Generator:
         for number in self._lanes:
             self._epoll.register(number, select.EPOLLIN)
 
+    def _send_all(
+        self, due_at: np.ndarray, requests: list[bytes], start: float, grace: float
+    ) -> Times:
+        lanes, epoll = self._lanes, self._epoll
+        count, clock = len(requests), time.perf_counter
+        times, due = Times(count), [*due_at.tolist(), np.inf]
+        idle = list(lanes.values())
+        many = self._way == "websocket"
+        freed = now = 0.0  # when a connection was last found idle after none was; the time
+        following, turn = 0, 0
+        end = due[count - 1] + grace if count else 0.0
+
+        def report(number: int, status: int, applied: int) -> None:
+            times.back[number] = now
+            times.applied[number] = applied
+            times.statuses[status] += 1
+            times.under_way -= 1
+
+        while following < count or times.under_way:
+            now = clock() - start
+            while due[following] <= now and idle:
+                if many:
+                    turn = (turn + 1) % len(idle)
+                    lane = idle[turn]
+                else:
+                    lane = idle.pop()
+                times.free[following] = max(due[following], freed)
+                if not lane.send(following, requests[following]):
+                    epoll.modify(lane.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
+                times.sent[following] = now
+                times.under_way += 1
+                following += 1
+                now = clock() - start
+            if now > end:
+                break
+            until = min(due[following], end) if idle else end
+            if until > now:  # epoll's own timeout counts in milliseconds
+                select.select([epoll], [], [], until - now)
+            ready = epoll.poll(0)
+            now = clock() - start
+            for number, what in ready:
+                lane = lanes[number]
+                try:
+                    if what & select.EPOLLOUT and lane.flush():
+                        epoll.modify(number, select.EPOLLIN)
+                    if what & ~select.EPOLLOUT:
+                        lane.receive(report)
+                except ConnectionError:
+                    times.statuses[LOST] += lane.under_way
+                    times.under_way -= lane.under_way
+                    other = self._replace(number)
+                    if many:
+                        idle[idle.index(lane)] = other
+                    lane = other
+                if not many and lane.idle:
+                    if not idle:
+                        freed = now
+                    idle.append(lane)
+        return times
+
+    def _replace(self, number: int) -> HttpLane | WebSocketLane:
+        """Open a connection in the place of one that the server has closed."""
+        self._epoll.unregister(number)
+        self._lanes.pop(number).socket.close()
+        lane = LANES[self._way](*self._address)
+        self._lanes[lane.socket.fileno()] = lane
+        self._epoll.register(lane.socket.fileno(), select.EPOLLIN)
+        return lane
+
 
 class Times:
     """When each request went out and came back, in seconds after the start; inf: it did not."""
@@ -85,71 +155,14 @@ class Times:
         self.under_way = 0
 
 
-def _send_all(
-    lanes: dict[int, HttpLane | WebSocketLane],
-    epoll: select.epoll,
-    due_at: np.ndarray,
-    requests: list[bytes],
-    start: float,
-    grace: float,
-) -> Times:
-    count, clock = len(requests), time.perf_counter
-    times, due = Times(count), [*due_at.tolist(), np.inf]
-    idle = list(lanes.values())
-    freed = 0.0  # when a connection was last found idle after none was
-    many = isinstance(idle[0], WebSocketLane)
-    turn = 0
-    now = 0.0
-
-    def report(number: int, status: int, applied: int) -> None:
-        times.back[number] = now
-        times.applied[number] = applied
-        times.statuses[status] += 1
-        times.under_way -= 1
-
-    following, end = 0, due[count - 1] + grace if count else 0.0
-    while following < count or times.under_way:
-        now = clock() - start
-        while due[following] <= now and idle:
-            if many:
-                turn = (turn + 1) % len(idle)
-                lane = idle[turn]
-            else:
-                lane = idle.pop()
-            times.free[following] = max(due[following], freed)
-            if not lane.send(following, requests[following]):
-                epoll.modify(lane.socket.fileno(), select.EPOLLIN | select.EPOLLOUT)
-            times.sent[following] = now
-            times.under_way += 1
-            following += 1
-            now = clock() - start
-        if now > end:
-            break
-        until = due[following] if idle else end
-        if (wait := min(until, end) - now) > 0:
-            select.select([epoll], [], [], wait)  # epoll's own timeout counts in milliseconds
-        ready = epoll.poll(0)
-        now = clock() - start
-        for number, what in ready:
-            lane = lanes[number]
-            if what & select.EPOLLOUT and lane.flush():
-                epoll.modify(number, select.EPOLLIN)
-            if what & ~select.EPOLLOUT:
-                lane.receive(report)
-                if not many and lane.idle:
-                    if not idle:
-                        freed = now
-                    idle.append(lane)
-    return times
-
-
 def _summary(traffic: Traffic, due: np.ndarray, times: Times, wall: float) -> dict[str, Any]:
     """Count in events, over requests that were due in the measured part."""
     measured = due >= (0.0 if traffic.each_once else traffic.warm_up)
     applied, delay = np.array(times.applied), np.array(times.back) - due
     late = np.where(applied == traffic.size, delay, np.inf)[measured]
     late.sort()  # one that never came back is infinitely late
-    lag = (np.array(times.sent) - np.array(times.free))[measured]
+    was_sent = measured & np.isfinite(times.sent)
+    lag = np.array(times.sent)[was_sent] - np.array(times.free)[was_sent]
     offered = int(measured.sum()) * traffic.size
     return {
         "offered": offered,
@@ -160,7 +173,7 @@ def _summary(traffic: Traffic, due: np.ndarray, times: Times, wall: float) -> di
             for name, share in SHARES.items()
             if len(late)
         },
-        "lag_ms_p99": 1e3 * float(np.percentile(lag[np.isfinite(lag)], 99)),
+        "lag_ms_p99": 1e3 * float(np.percentile(lag, 99)) if len(lag) else 0.0,
         "statuses": {str(status): count for status, count in times.statuses.items()},
     }
 

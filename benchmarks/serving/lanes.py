@@ -34,6 +34,8 @@ class Lane:
         Not sent yet.
     idle : bool
         Whether it takes another request: over HTTP one at a time, over WebSocket any number.
+    under_way : int
+        Requests without an answer.
     """
 
     def __init__(self, connection: socket.socket) -> None:
@@ -43,6 +45,7 @@ class Lane:
         self.backlog = b""
         self.buffer = bytearray()
         self.idle = True
+        self.under_way = 0
 
     def write(self, data: bytes) -> bool:
         """Send what can be sent; say whether that was all."""
@@ -85,6 +88,7 @@ class HttpLane(Lane):
     def send(self, number: int, data: bytes) -> bool:
         """Send a request; say whether all of it has gone."""
         self._number, self.idle = number, False
+        self.under_way = 1
         return self.write(data)
 
     def receive(self, report: Report) -> None:
@@ -93,6 +97,7 @@ class HttpLane(Lane):
         if (answer := http_answer(self.buffer)) is not None:
             status, body = answer
             self.idle = True
+            self.under_way = 0
             report(self._number, status, len(DONE.findall(body)))
 
 
@@ -105,6 +110,7 @@ class WebSocketLane(Lane):
     def send(self, number: int, data: bytes) -> bool:
         """Send an event; say whether all of it has gone."""
         del number
+        self.under_way += 1
         return self.write(data)
 
     def receive(self, report: Report) -> None:
@@ -118,4 +124,5 @@ class WebSocketLane(Lane):
                 raise ConnectionError("the server has closed a WebSocket")
             elif (found := REF.search(payload)) is not None:
                 applied = len(DONE.findall(payload))
+                self.under_way -= 1
                 report(int(found[1]), 200 if applied else 429, applied)

@@ -108,10 +108,15 @@ def open_websocket(host: str, port: int, path: str) -> socket.socket:
     """
     connection = socket.create_connection((host, port), timeout=10)
     key = b64encode(os.urandom(16)).decode("ascii")
-    connection.sendall(
-        f"GET {path} HTTP/1.1\r\nHost: {host}:{port}\r\nUpgrade: websocket\r\n"
-        f"Connection: Upgrade\r\nSec-WebSocket-Key: {key}\r\nSec-WebSocket-Version: 13\r\n\r\n".encode()
+    lines = (
+        f"GET {path} HTTP/1.1",
+        f"Host: {host}:{port}",
+        "Upgrade: websocket",
+        "Connection: Upgrade",
+        f"Sec-WebSocket-Key: {key}",
+        "Sec-WebSocket-Version: 13",
     )
+    connection.sendall("\r\n".join(lines).encode("ascii") + HEAD_END)
     answer = b""
     while HEAD_END not in answer:
         piece = connection.recv(4096)
