@@ -19,6 +19,7 @@ LIVE = 100  # entities that a client sends events for at any time
 KNOWN = 8  # last events that it remembers of each of them
 BULK = 20
 TOO_LARGE = 1e9  # a reading that no sensor gives
+PATIENCE = 30.0  # seconds for an answer to be heard of
 JSON = {"Content-Type": "application/json"}
 
 
@@ -194,9 +195,12 @@ class Client(threading.Thread):
             answer = listening.getresponse()
             require(answer.status == http.HTTPStatus.OK, "a live stream opens", answer.status)
             event = self._event()
-            self._keep(entity, event, self._push(entity, event, 200))
-            while event["id"].encode() not in (line := answer.readline()):
-                require(bool(line), "a live stream goes on", "its end")
+            result = self._push(entity, event, 200)
+            self._keep(entity, event, result)
+            told = f'"seq":{result["seq"]},'.encode()
+            stop = time.monotonic() + PATIENCE
+            while told not in (line := answer.readline()):
+                require(bool(line) and time.monotonic() < stop, "a live stream tells", line)
         finally:
             listening.close()
 
