@@ -118,8 +118,10 @@ class NetworkStream(AbstractStream):
         return model_fingerprint({"task": self.task, **described}, own)
 
     def start(self, entities: Sequence[str]) -> States:
-        """Make zero states: nothing is known of any entity."""
-        return np.zeros(len(entities), self.state_dtype)
+        """Make the states of which a network starts."""
+        states = np.empty(len(entities), self.state_dtype)
+        states["memory"] = self._records.start(len(entities))
+        return states
 
     def read(self, data: Mapping[str, Any]) -> list[float] | int:
         """Take ``x`` out of an event.
@@ -129,7 +131,8 @@ class NetworkStream(AbstractStream):
         EventError
             It is missing or not alone, of another form, not finite, or out of range.
         """
-        if not isinstance(data, Mapping) or data.keys() != {"x"}:
+        is_mapping = type(data) is dict or isinstance(data, Mapping)  # the first is quick to tell
+        if not is_mapping or len(data) != 1 or "x" not in data:
             raise _refused("its data must hold x and nothing else", "other names")
         x = data["x"]
         return self._index(x) if self._count else self._numbers(x)
@@ -139,9 +142,9 @@ class NetworkStream(AbstractStream):
     ) -> tuple[States, list[Answer | EventError]]:
         """Let each entity take in one event; times do not matter."""
         x = np.array(rows, np.int64 if self._count else np.float32)
-        after = np.empty(len(rows), self.state_dtype)
-        y, memory = self._records.step(x, states["memory"])
-        after["memory"] = memory
+        after = states.copy()
+        memory = after["memory"]
+        y = self._records.step(x, memory)
         answers: list[Answer | EventError] = [{"y": numbers} for numbers in y.tolist()]
         if not (np.isfinite(memory).all() and np.isfinite(y).all()):
             is_bad = ~(np.isfinite(memory).all(1) & np.isfinite(y).all(1))

@@ -13,7 +13,7 @@ from cellstate.runtime.state import Floats, LSTMState, State
 
 
 class Records:
-    """Steps a chain on packed rows: of each LSTM layer h, then c, each layer by layer (L, H).
+    """Steps a chain on packed rows: of each cell of each LSTM layer h, then c.
 
     Parameters
     ----------
@@ -35,41 +35,49 @@ class Records:
                 self._places.append((layer.name, self.size, L, H))
                 self.size += 2 * L * H
 
-    def step(self, x: NDArray[Any], memory: Floats) -> tuple[Floats, Floats]:
-        """Advance every row by one step.
+    def start(self, rows: int) -> Floats:
+        """Make the rows before the first step: (rows, S)."""
+        return np.zeros((rows, self.size), np.float32)
+
+    def step(self, x: NDArray[Any], memory: Floats, rows: NDArray[Any] | None = None) -> Floats:
+        """Advance some rows by one step, in place.
 
         Parameters
         ----------
         x : numpy.ndarray
-            (N, I) float32, or (N,) integers where the first layer is an embedding.
+            (B, I) float32, or (B,) integers where the first layer is an embedding.
         memory : numpy.ndarray
-            (N, S) float32, left as it is.
+            (N, S) float32.
+        rows : numpy.ndarray, optional
+            (B,) places of different rows; all when not given.
 
         Returns
         -------
-        y : numpy.ndarray
-            (N, outputs) float32.
-        memory : numpy.ndarray
-            (N, S) float32, after the step.
+        numpy.ndarray
+            (B, outputs) float32.
         """
-        y, held = self._chain.step(x, self.unpacked(memory))
-        return y, self.packed(held, len(memory))
+        at: Any = slice(None) if rows is None else rows
+        y, held = self._chain.step(x, self._unpacked(memory[at]))
+        memory[at] = self._packed(held, len(x))
+        return y
 
-    def unpacked(self, memory: Floats) -> State:
-        """Give the state that `Chain` takes."""
+    def output(self, memory: Floats) -> Floats:
+        """Give the hidden state (N, H) of the last cell: what a chain puts out where it is last."""
+        _, _, _, H = self._places[-1]
+        return memory[:, self.size - 2 * H : self.size - H].copy()
+
+    def _unpacked(self, memory: Floats) -> State:
         state: State = {}
         for name, first, L, H in self._places:
-            N = len(memory)
-            both = memory[:, first : first + 2 * L * H].reshape(N, 2, L, H)
-            h, c = np.ascontiguousarray(both.transpose(1, 2, 0, 3))
+            cells = memory[:, first : first + 2 * L * H].reshape(len(memory), L, 2, H)
+            h, c = np.ascontiguousarray(cells.transpose(2, 1, 0, 3))
             state[name] = LSTMState(h, c)
         return state
 
-    def packed(self, state: State, rows: int) -> Floats:
-        """Give the rows of a state that `Chain` gave."""
+    def _packed(self, state: State, rows: int) -> Floats:
         memory = np.empty((rows, self.size), np.float32)
         for name, first, L, H in self._places:
-            both = memory[:, first : first + 2 * L * H].reshape(rows, 2, L, H)
+            cells = memory[:, first : first + 2 * L * H].reshape(rows, L, 2, H)
             h, c = state[name]
-            both[:, 0], both[:, 1] = h.swapaxes(0, 1), c.swapaxes(0, 1)
+            cells[:, :, 0], cells[:, :, 1] = h.swapaxes(0, 1), c.swapaxes(0, 1)
         return memory

@@ -120,6 +120,8 @@ class Engine:
         """Why no events are being taken; empty where they are."""
         if not self._is_running:
             return "the server is stopping" if self._inbox.is_closed else "it has not started yet"
+        if not self.ownership.owned:
+            return "another process has the entities"
         return self.writer.problem
 
     def start(self) -> None:

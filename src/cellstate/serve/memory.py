@@ -98,6 +98,11 @@ class Working:
         """Copy what the cache holds."""
         return cls(replace(held.entity), dict(held.states), exists=True)
 
+    def is_in(self, version: int) -> bool:
+        """Whether a version has seen all of the entity's events."""
+        state = self.states.get(version)
+        return state is not None and state.seq == self.entity.seq
+
     def held(self) -> Held:
         """Give what the cache shall hold after the commit."""
         return Held(self.entity, self.states)

@@ -17,7 +17,7 @@ class Entity:
     key : int
         Its number in the store, from `AbstractStore.new_keys`.
     tenant, name : str
-        Together unique.
+        Together unique; those of a key never change.
     phase : {"live", "ended"}
     version : int
         The model that gives its answers.
@@ -194,7 +194,7 @@ class AbstractStore(ABC):
         Raises
         ------
         FencedError
-            Another holds it; the message names the holder.
+            Another holder has it and its lease is not over; the message names the holder.
         """
 
     @abstractmethod
@@ -279,7 +279,11 @@ class AbstractStore(ABC):
 
     @abstractmethod
     def idle(self, before: int, limit: int) -> list[Entity]:
-        """List entities of owned shards that were last touched before a time, in microseconds."""
+        """List entities of owned shards that were last touched before a time, in microseconds.
+
+        A call looks at a part of a large store, and the next one at the part after it: it takes a
+        few milliseconds, and calls in a row come past all entities.
+        """
 
     @abstractmethod
     def versions(self) -> list[Version]:

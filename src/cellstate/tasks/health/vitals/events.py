@@ -127,6 +127,8 @@ class MonitorStream(AbstractStream):
         states["until"] = -np.inf
         states["static"] = np.nan
         states["before"] = np.nan
+        for place, records in enumerate(self._records):
+            states["networks"][:, place] = records.start(len(entities))
         empty = Memory.empty(len(entities), len(self._variables))
         for name in KEPT:
             states["memory"][name] = getattr(empty, name)
@@ -222,7 +224,7 @@ class MonitorStream(AbstractStream):
         """Advance all networks in place, and give what they and the linear model share: (B, O)."""
         total: NDArray[np.float64] | None = None
         for place, records in enumerate(self._records):
-            y, networks[:, place] = records.step(x, networks[:, place])
+            y = records.step(x, networks[:, place])
             total = y.astype(np.float64) if total is None else total + y
         assert total is not None, "there is a network"
         return self._fitted.shared(total / len(self._records), x)
