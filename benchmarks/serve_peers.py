@@ -25,11 +25,10 @@ from benchmarks.serving.disk import record_disk
 from benchmarks.serving.ladder import Kind, Ladder, generator
 from benchmarks.serving.model import INPUTS, save_model
 from benchmarks.serving.steppers import Stepper
-from benchmarks.serving.traffic import MODEL
 from benchmarks.serving.triton import PYTHON, Triton
 from cellstate.serve.engine import Engine
 from cellstate.serve.events import Incoming
-from cellstate.serve.stores.sqlite import SqliteStore
+from cellstate.serve.stores import open_store
 from cellstate.tasks.streams import load_stream
 
 ENTITIES = 10_000
@@ -54,7 +53,7 @@ def run(recorder: Recorder, options: Options) -> None:
             "torch.nn.LSTM": steppers.torch_layer(THREADS),
         }
         compare(recorder, "states in a dictionary", in_memory, rounds)
-        engine = Engine(load_stream(model), SqliteStore(str(scratch / "state.db")))
+        engine = Engine(load_stream(model), open_store(str(scratch / "state.db")))
         engine.start()
         durable = {
             "cellstate": engine_stepper(engine),
@@ -103,7 +102,7 @@ def compare_servers(recorder: Recorder, scratch: Path, model: Path, *, quick: bo
     seconds = QUICK_SECONDS if quick else SECONDS
     with generator(scratch) as remote:
         ladder = Ladder(recorder, remote, seconds, halvings=0 if quick else 2)
-        with served(model, scratch, ("--name", MODEL)) as server:
+        with served(model, scratch) as server:
             ladder.fill(server, 0, SEQUENCES, "inference")
             ours = ladder.climb(INFERENCE, SEQUENCES, "cellstate", server)
         if not PYTHON.exists():

@@ -42,7 +42,7 @@ def run(recorder: Recorder, options: Options) -> None:
         record_disk(recorder, scratch, quick=options.quick)
         model = save_model(scratch / "model")
         ttl = max(REMEMBERED[0], REMEMBERED[1] * seconds)
-        words = ("--ttl", f"{ttl:g}", "--keep-events", str(LOG))
+        words = ("--ttl", f"{ttl:.0f}s", "--history", str(LOG))
         with served(model, scratch, words) as server:
             clients = [Client(server.port, number, RATE) for number in range(CLIENTS)]
             for client in clients:
