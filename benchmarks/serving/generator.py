@@ -158,7 +158,8 @@ class Times:
 def _summary(traffic: Traffic, due: np.ndarray, times: Times, wall: float) -> dict[str, Any]:
     """Count in events, over requests that were due in the measured part."""
     measured = due >= (0.0 if traffic.each_once else traffic.warm_up)
-    applied, delay = np.array(times.applied), np.array(times.back) - due
+    applied = np.minimum(times.applied, traffic.size)  # an answer may say it twice
+    delay = np.array(times.back) - due
     late = np.where(applied == traffic.size, delay, np.inf)[measured]
     late.sort()  # one that never came back is infinitely late
     was_sent = measured & np.isfinite(times.sent)
@@ -167,6 +168,7 @@ def _summary(traffic: Traffic, due: np.ndarray, times: Times, wall: float) -> di
     return {
         "offered": offered,
         "answered": int(applied[measured].sum()),
+        "applied": int(applied.sum()),
         "rate": int(applied.sum()) / wall,
         "milliseconds": {
             name: 1e3 * float(late[min(len(late) - 1, int(len(late) * share / 100))])

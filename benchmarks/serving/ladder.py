@@ -145,6 +145,7 @@ class Ladder:
             "answered_percent": 100 * share,
             **{f"milliseconds_{name}": value for name, value in answer["milliseconds"].items()},
             "server_cpu_percent": 100 * used / answer["seconds"],
+            "server_cpu_microseconds_per_event": 1e6 * used / max(answer["applied"], 1),
             "generator_cpu_percent": 100 * answer["cpu_share"],
             "generator_lag_milliseconds_p99": answer["lag_ms_p99"],
         }
