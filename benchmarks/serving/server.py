@@ -77,10 +77,19 @@ class Server:
         Folder for what the server says.
     options : sequence of str
         Further words of the command line.
+    port : int, optional
+        Instead of a free one.
     """
 
-    def __init__(self, model: Path, store: str, scratch: Path, options: Sequence[str] = ()) -> None:
-        self.port = free_port()
+    def __init__(
+        self,
+        model: Path,
+        store: str,
+        scratch: Path,
+        options: Sequence[str] = (),
+        port: int | None = None,
+    ) -> None:
+        self.port = port or free_port()
         self.store = store
         self._words = scratch / f"server-{self.port}.txt"
         command = [sys.executable, "-c", COMMAND, "serve", str(model), "--store", store]
