@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import tempfile
 import time
 from typing import Any
 
@@ -13,6 +14,7 @@ from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, 
 from cellstate.serve.engine import Engine
 from cellstate.serve.events import Incoming, Outcome
 from cellstate.serve.settings import Settings
+from cellstate.serve.stores import open_store
 from cellstate.serve.wire import from_json
 from tests.serve.dictionary_store import DictionaryStore, Disk
 from tests.serve.oracle import Oracle
@@ -41,13 +43,21 @@ class Serving(RuleBasedStateMachine):
 
     def __init__(self) -> None:
         super().__init__()
-        self.disk = Disk()
+        self.prepare()
         self.oracle = Oracle(OLD)
         self.answering = OLD
         self.start()
 
+    def prepare(self) -> None:
+        """Make what survives a restart."""
+        self.disk = Disk()
+
+    def open(self) -> Any:
+        return DictionaryStore(self.disk)
+
     def start(self) -> None:
-        self.store = DictionaryStore(self.disk)
+        self.store = self.open()
+        self.reader = self.store.reader()
         known = self.store.versions()
         folder = next((one.folder for one in known if one.role == "current"), str(OLD))
         self.engine = Engine(
@@ -57,12 +67,15 @@ class Serving(RuleBasedStateMachine):
             folder=folder,
             load=lambda folder: Tally(float(folder)),
             clock=lambda: NOW,
-            share=(0, 2) if self.disk.shards > 1 else (0, 1),
         )
         self.engine.start()
 
-    def teardown(self) -> None:
+    def stop(self) -> None:
+        self.reader.close()
         assert self.engine.stop()
+
+    def teardown(self) -> None:
+        self.stop()
 
     @rule(batches=st.lists(st.lists(EVENTS, min_size=1, max_size=5), min_size=1, max_size=3))
     def push(self, batches: list[list[Incoming]]) -> None:
@@ -81,6 +94,7 @@ class Serving(RuleBasedStateMachine):
         events=st.lists(EVENTS, min_size=1, max_size=3, unique_by=lambda event: event.entity),
         moment=st.sampled_from(["before", "after"]),
     )
+    @precondition(lambda self: isinstance(self.store, DictionaryStore))
     def push_while_the_store_fails(self, events: list[Incoming], moment: str) -> None:
         self.settled()
         events = [event for event in events if event.id is not None]
@@ -108,9 +122,10 @@ class Serving(RuleBasedStateMachine):
 
     @rule()
     def restart(self) -> None:
-        assert self.engine.stop()
+        self.stop()
         self.start()
 
+    @precondition(lambda self: isinstance(self.store, DictionaryStore))
     @rule(event=EVENTS)
     def let_another_take_over(self, event: Incoming) -> None:
         before, store = self.engine, self.store
@@ -180,13 +195,13 @@ class Serving(RuleBasedStateMachine):
 
     @invariant()
     def states_of_both_versions_are_those_of_the_oracle(self) -> None:
-        weights = {one.number: float(one.folder) for one in self.store.versions()}
-        for row in self.disk.tables.states.values():
-            entity = self.disk.tables.entities[row.key]
-            if row.seq == entity.seq:  # else it is built anew from the log
-                (state,) = np.frombuffer(row.state, Tally.state_dtype)
-                mean_and_count = self.oracle.state(entity.name, weights[row.version])
-                assert (state["mean"], state["count"]) == mean_and_count
+        weights = {one.number: float(one.folder) for one in self.reader.versions()}
+        for held in self.reader.load([("", name) for name in self.oracle.lives]):
+            for row in held.states.values():
+                if row.seq == held.entity.seq:  # else it is built anew from the log
+                    (state,) = np.frombuffer(row.state, Tally.state_dtype)
+                    mean_and_count = self.oracle.state(held.entity.name, weights[row.version])
+                    assert (state["mean"], state["count"]) == mean_and_count
 
     @invariant()
     def log_is_that_of_the_oracle(self) -> None:
@@ -207,5 +222,21 @@ def wait(is_so: Any, seconds: float = 20.0) -> None:
         time.sleep(0.001)
 
 
+class ServingFromAFile(Serving):
+    """The same on SQLite, where a restart reads everything back."""
+
+    def prepare(self) -> None:
+        self.folder = tempfile.TemporaryDirectory()
+
+    def open(self) -> Any:
+        return open_store(f"{self.folder.name}/state.db")
+
+    def teardown(self) -> None:
+        super().teardown()
+        self.folder.cleanup()
+
+
 TestServing = Serving.TestCase
-TestServing.settings = settings(max_examples=60, stateful_step_count=20, deadline=None)
+TestServing.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
+TestServingFromAFile = ServingFromAFile.TestCase
+TestServingFromAFile.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)

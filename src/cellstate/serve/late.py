@@ -19,7 +19,7 @@ from cellstate.serve.stores.store import (
     StateRow,
     Work,
 )
-from cellstate.serve.wire import to_logged
+from cellstate.serve.wire import to_json
 
 BEHIND = -1  # the event up to which a state has seen that must be built anew
 
@@ -94,7 +94,7 @@ class Rewinding:
                 event.time or 0,
                 "applied",
                 False,
-                to_logged(event.data),
+                to_json(event.data),
                 b"",
             )
             answer = self._past.insert(logged, row)

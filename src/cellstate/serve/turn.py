@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cellstate.errors import EventError, explain
+from cellstate.runtime.phases import Phase, move
 from cellstate.runtime.stream import AbstractStream
 from cellstate.serve.events import Incoming, Job, Outcome
 from cellstate.serve.late import Rewinding, late_ones
@@ -25,7 +26,7 @@ from cellstate.serve.stores.store import (
     StateRow,
     Work,
 )
-from cellstate.serve.wire import to_json, to_logged
+from cellstate.serve.wire import to_json
 
 
 @dataclass(frozen=True)
@@ -186,9 +187,10 @@ class Turn:
         return None
 
     def _refusal(self, one: Working, event: Incoming, stream: AbstractStream) -> Outcome | None:
-        if one.entity.phase == "ended" and not event.begins:
-            must, given = "the entity must be live", "one that has ended"
-            return _refused(409, must, given, "Begin it anew, or use another entity")
+        try:
+            self._phase(one, event)
+        except EventError as problem:
+            return Outcome("refused", reason=str(problem), code=409)
         if event.time is None:
             if stream.needs_time:
                 must, given = "each event must say when it happened", "no time"
@@ -204,6 +206,16 @@ class Turn:
             must = f"a tenant may have {self.settings.entities_per_tenant} entities"
             return _refused(403, must, "one more", "Forget those that are not needed any more")
         return None
+
+    @staticmethod
+    def _phase(one: Working, event: Incoming) -> Phase:
+        """Give the phase after an event; raises `EventError` where there may be none."""
+        phase = one.entity.phase
+        if phase == "live" and not (event.begins or event.ends):
+            return phase  # the common case
+        phase = move(phase, "begin") if event.begins else phase
+        phase = move(phase, "push")
+        return move(phase, "end") if event.ends else phase
 
     def _advance(self, wave: Sequence[Due]) -> None:
         """Step one event of each of some entities, in every version that is up to date."""
@@ -261,7 +273,7 @@ class Turn:
         if seq % self.settings.snapshot_every == 0:
             place = Position(time, seq)
             self.work.snapshots += [Snapshot(key, v, place, s) for v, s in due.moved.items()]
-        data = to_logged(event.data)
+        data = to_json(event.data)
         self.work.events.append(Logged(key, seq, event.id, time, "applied", begins, data, answer))
         due.job.outcome = Outcome("applied", seq, time, entity.version, answer=answer)
 
@@ -272,10 +284,9 @@ class Turn:
             one.exists = True
             if entity.tenant in self.room:
                 self.room[entity.tenant] -= 1
-        before = entity.seq
-        entity.seq = before + 1
+        entity.seq += 1
         entity.touched = self.now
-        entity.phase = "ended" if event.ends else "live"
+        entity.phase = self._phase(one, event)
         one.is_dirty = True
         for version, state in moved.items():
             one.states[version] = StateRow(entity.key, version, entity.seq, state)
@@ -316,7 +327,7 @@ class Turn:
         unmoved = {v: row.state for v, row in one.states.items() if row.seq == one.entity.seq}
         self._arrive(one, job.event, unmoved)
         one.entity.phase = phase
-        seq, data = one.entity.seq, to_logged(job.event.data)
+        seq, data = one.entity.seq, to_json(job.event.data)
         self.work.events.append(
             Logged(
                 one.entity.key, seq, job.event.id, time, "quarantined", False, data,
