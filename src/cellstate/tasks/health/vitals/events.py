@@ -15,6 +15,7 @@ from cellstate.errors import EventError, did_you_mean, explain
 from cellstate.runtime.chain import Chain
 from cellstate.runtime.records import Records
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
+from cellstate.runtime.values import read_number
 from cellstate.tasks.health.alarms import silenced
 from cellstate.tasks.health.steps import Memory, Padded
 from cellstate.tasks.health.vitals.answering import Answering
@@ -149,9 +150,9 @@ class MonitorStream(AbstractStream):
             raise EventError(explain(_WHERE, must, type(data).__name__, do))
         for name, given in data.items():
             if name in self._variables:
-                measured[self._variables[name]] = self._number(name, given)
+                measured[self._variables[name]] = read_number(name, given, *self._limits[name])
             elif name in self._fixed:
-                fixed[self._fixed[name]] = self._number(name, given)
+                fixed[self._fixed[name]] = read_number(name, given, *self._limits[name])
             else:
                 must, do = "each variable must be known to the monitor", "See its fields"
                 if isinstance(name, str):
@@ -228,20 +229,6 @@ class MonitorStream(AbstractStream):
             total = y.astype(np.float64) if total is None else total + y
         assert total is not None, "there is a network"
         return self._fitted.shared(total / len(self._records), x)
-
-    def _number(self, name: str, given: Any) -> float:
-        if given is None:
-            return np.nan
-        is_flag = isinstance(given, bool | np.bool_)
-        if is_flag or not isinstance(given, int | float | np.integer | np.floating):
-            must, do = f"{name} must be a number", "Convert it"
-            raise EventError(explain(_WHERE, must, type(given).__name__, do))
-        low, high, unit = self._limits[name]
-        if given < low or given > high:
-            must = f"{name} must lie between {low:g} and {high:g} {unit}".rstrip()
-            do = "Check its unit, or leave it out"
-            raise EventError(explain(_WHERE, must, "a value outside", do))
-        return float(given)
 
     def _about(self, name: str) -> str:
         low, high, _ = self._limits[name]

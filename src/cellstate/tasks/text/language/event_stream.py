@@ -221,9 +221,10 @@ class LanguageStream(AbstractStream):
             must = f"text must have at most {MOST_CHARACTERS:,} characters"
             raise _refused(must, f"{len(text):,}")
         try:
-            tokens = self._tokenizer.encode(text).astype(np.int64)
+            text.encode()
         except UnicodeEncodeError:  # half of a surrogate pair
             raise _refused("text must be made of Unicode characters", "something else") from None
+        tokens = self._tokenizer.encode(text).astype(np.int64)
         if not 0 < len(tokens) <= MOST_TOKENS:
             raise _refused(f"text must have 1 to {MOST_TOKENS:,} tokens", f"{len(tokens):,}")
         return tokens
