@@ -63,6 +63,13 @@ class Clock:
         """Give stamps of the integers by which a state holds them."""
         return numbers if self.frequency.is_integer else numbers.astype("datetime64[us]")
 
+    def moments(self, stamps: np.ndarray) -> np.ndarray:
+        """Give the moments of stamps in microseconds; what `read` reads back."""
+        if self.frequency.is_integer:
+            return stamps * SECOND
+        times = to_utc(stamps, str(self.stamps.zone)) if self.is_local else stamps
+        return times.astype("datetime64[us]").astype(np.int64)
+
     @property
     def is_local(self) -> bool:
         """Whether stamps show the local clock of a zone."""

@@ -12,6 +12,7 @@ from numpy.typing import NDArray
 
 from cellstate.artifact import model_fingerprint
 from cellstate.data.calendar import calendar_values
+from cellstate.data.frequency import Frequency
 from cellstate.errors import EventError, explain
 from cellstate.runtime.stream import AbstractStream, Answer, States
 from cellstate.tasks.forecast import saved
@@ -118,6 +119,36 @@ class ForecastStream(AbstractStream):
         tensors |= {f"state.{name}": values for name, values in self._learnt.items()}
         tensors |= {"factors": fitted.factors, "last": edge.times, "static": edge.static}
         return model_fingerprint(described, tensors)
+
+    @property
+    def frequency(self) -> Frequency:
+        """How far apart two periods are."""
+        return self._clock.frequency
+
+    def moments(self, first: int, count: int) -> np.ndarray:
+        """Give the times of some periods in a row.
+
+        Parameters
+        ----------
+        first : int
+            Microseconds of the first.
+        count : int
+
+        Returns
+        -------
+        numpy.ndarray
+            (count,) int64 microseconds.
+
+        Raises
+        ------
+        EventError
+            No period can have the first time.
+        """
+        stamps, can_be = self._clock.read(np.array([first]))
+        if not can_be[0]:
+            must, do = "a time must be a stamp of the model's clock", "Round it"
+            raise EventError(explain(_WHERE, must, "one in between", do))
+        return self._clock.moments(self.frequency.shift(stamps, np.arange(count)))
 
     def start(self, entities: Sequence[str]) -> States:
         """Make states: of known series where the forecaster stands, of others empty ones."""
