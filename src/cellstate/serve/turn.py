@@ -8,6 +8,7 @@ from dataclasses import dataclass, field
 from typing import Any
 
 from cellstate.errors import EventError, explain
+from cellstate.runtime.phases import Phase, move
 from cellstate.runtime.stream import AbstractStream
 from cellstate.serve.events import Incoming, Job, Outcome
 from cellstate.serve.late import Rewinding, late_ones
@@ -186,9 +187,10 @@ class Turn:
         return None
 
     def _refusal(self, one: Working, event: Incoming, stream: AbstractStream) -> Outcome | None:
-        if one.entity.phase == "ended" and not event.begins:
-            must, given = "the entity must be live", "one that has ended"
-            return _refused(409, must, given, "Begin it anew, or use another entity")
+        try:
+            self._phase(one, event)
+        except EventError as problem:
+            return Outcome("refused", reason=str(problem), code=409)
         if event.time is None:
             if stream.needs_time:
                 must, given = "each event must say when it happened", "no time"
@@ -204,6 +206,16 @@ class Turn:
             must = f"a tenant may have {self.settings.entities_per_tenant} entities"
             return _refused(403, must, "one more", "Forget those that are not needed any more")
         return None
+
+    @staticmethod
+    def _phase(one: Working, event: Incoming) -> Phase:
+        """Give the phase after an event; raises `EventError` where there may be none."""
+        phase = one.entity.phase
+        if phase == "live" and not (event.begins or event.ends):
+            return phase  # the common case
+        phase = move(phase, "begin") if event.begins else phase
+        phase = move(phase, "push")
+        return move(phase, "end") if event.ends else phase
 
     def _advance(self, wave: Sequence[Due]) -> None:
         """Step one event of each of some entities, in every version that is up to date."""
@@ -272,10 +284,9 @@ class Turn:
             one.exists = True
             if entity.tenant in self.room:
                 self.room[entity.tenant] -= 1
-        before = entity.seq
-        entity.seq = before + 1
+        entity.seq += 1
         entity.touched = self.now
-        entity.phase = "ended" if event.ends else "live"
+        entity.phase = self._phase(one, event)
         one.is_dirty = True
         for version, state in moved.items():
             one.states[version] = StateRow(entity.key, version, entity.seq, state)

@@ -5,7 +5,9 @@ from __future__ import annotations
 from abc import ABC, abstractmethod
 from collections.abc import Sequence
 from dataclasses import dataclass, field
-from typing import Literal, NamedTuple
+from typing import NamedTuple
+
+from cellstate.runtime.phases import Phase
 
 
 @dataclass(slots=True)
@@ -19,6 +21,7 @@ class Entity:
     tenant, name : str
         Together unique; those of a key never change.
     phase : {"live", "ended"}
+        Of `runtime.phases`.
     version : int
         The model that gives its answers.
     seq : int
@@ -32,7 +35,7 @@ class Entity:
     key: int
     tenant: str
     name: str
-    phase: Literal["live", "ended"]
+    phase: Phase
     version: int
     seq: int
     time: int

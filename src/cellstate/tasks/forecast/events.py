@@ -128,10 +128,7 @@ class Reader:
             must, do = "values must come by name, in a mapping", f"For example {self.target}=1"
             raise EventError(explain(_WHERE, must, type(data).__name__, do))
         ahead = self.read_ahead({k: v for k, v in data.items() if k in self._ahead})
-        for name in data.keys() - self._known:
-            must, do = "each value must belong to a column of the fit", "See the model's fields"
-            do = did_you_mean(name, self._known) if isinstance(name, str) else do
-            raise EventError(explain(_WHERE, must, "another name", do))
+        _check_names(data, self._known)
         y = read_number(self.target, data.get(self.target), -LARGEST, LARGEST)
         if self.counts and not (np.isnan(y) or (y >= 0 and y == np.floor(y))):
             must = f"{self.target} must be a count: 0, 1, 2 …"
@@ -155,6 +152,7 @@ class Reader:
         EventError
             A name is unknown, a value no number, or there are more than the horizon has periods.
         """
+        _check_names(data, self._ahead)
         lists = [data.get(f"{NEXT}{name}") for name in self.future]
         lists = [
             given if isinstance(given, list | tuple | np.ndarray) else [given] for given in lists
@@ -186,3 +184,10 @@ class Reader:
             must, do = f"{name} must be text, as it was at fit", "Convert it"
             raise EventError(explain(_WHERE, must, type(given).__name__, do))
         return float(kept.index(given) + 1 if given in kept else 0)
+
+
+def _check_names(data: Mapping[str, Any], known: set[str]) -> None:
+    for name in data.keys() - known:
+        must, do = "each value must belong to a column of the fit", "See the model's fields"
+        do = did_you_mean(name, sorted(known)) if isinstance(name, str) and known else do
+        raise EventError(explain(_WHERE, must, "another name", do))
