@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.harness.options import Options
 from benchmarks.harness.record import Recorder
-from benchmarks.serving.disk import record_disk
-from benchmarks.serving.ladder import Kind, Ladder, generator
+from benchmarks.serving.disk import record_disk, record_flushes
+from benchmarks.serving.ladder import Kind, Ladder, case_of, generator
 from benchmarks.serving.model import save_model
 from benchmarks.serving.server import NullServer, Server
 
@@ -55,6 +55,7 @@ def run(recorder: Recorder, options: Options) -> None:
                 for kind in kinds:
                     with served(model, scratch) as server:
                         ladder.fill(server, 0, entities)
+                        record_flushes(recorder, case_of(kind, entities), scratch)
                         ladder.climb(kind, entities, "cellstate", server)
             with served(model, scratch) as server:
                 record_memory(recorder, ladder, server, kept)
