@@ -88,7 +88,7 @@ class Engine:
         self._reader = store.reader()
         self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="cellstate-writer", daemon=True)
-        self._is_running = self._is_stopped = False
+        self._is_running = self._is_closed = False
 
     @property
     def stream(self) -> AbstractStream:
@@ -130,24 +130,26 @@ class Engine:
         self._thread.start()
 
     def stop(self, drain_s: float = 10.0) -> bool:
-        """Take nothing new, answer what waits, and close the store; again, do nothing.
+        """Take nothing new, answer what waits, and close the store.
 
         Returns
         -------
         bool
             Whether everything that waited was answered in time. The store stays open if not.
+            A second call changes nothing.
         """
-        if self._is_stopped:
+        if self._is_closed:
             return True
         self._inbox.close()
         if self._is_running:
             self._thread.join(drain_s)
             if self._thread.is_alive():
                 return False
-        self._is_running, self._is_stopped = False, True
+        self._is_running = False
         with self._reading:
             self._reader.close()
         self.store.close()
+        self._is_closed = True
         return True
 
     def submit(

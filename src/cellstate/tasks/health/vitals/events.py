@@ -28,13 +28,13 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000_000  # microseconds
 KEPT = {
+    "at": np.float64,
+    "total": np.float64,
+    "count": np.float64,
     "last": np.float32,
     "before": np.float32,
     "low": np.float32,
     "high": np.float32,
-    "at": np.float64,
-    "total": np.float64,
-    "count": np.float64,
 }
 """What `Memory` holds of each variable; measurements are float32 already."""
 _WHERE = "event"
@@ -63,23 +63,24 @@ class MonitorStream(AbstractStream):
         fitted = answering.fitted
         layout = fitted.layout
         self._answering, self._fitted, self._weights = answering, fitted, weights
-        self._records = [
-            Records(Chain(fitted.plan.chain, tensors, weights=weights))
-            for tensors in fitted.weights
-        ]
+        chains = fitted.chains
+        if weights != "float32":
+            layers = fitted.plan.chain
+            chains = tuple(Chain(layers, part, weights=weights) for part in fitted.weights)
+        self._records = [Records(chain) for chain in chains]
         self._variables = {name: place for place, name in enumerate(layout.variables)}
         self._fixed = {name: place for place, name in enumerate(layout.static)}
         V, S = len(self._variables), len(self._fixed)
         outputs = fitted.plan.outputs if len(fitted.tail) else 0  # kept for surprises alone
         self.state_dtype = np.dtype(
             [
-                ("begun", np.bool_),
                 ("start", np.int64),
                 ("hour", np.float64),
                 ("until", np.float64),
                 ("before", np.float64, (outputs,)),
-                ("static", np.float32, (S,)),
                 ("memory", [(name, kind, (V,)) for name, kind in KEPT.items()]),
+                ("static", np.float32, (S,)),
+                ("begun", np.int32),  # no flag of one byte: kernels take numbers at their places
                 ("networks", np.float32, (len(self._records), self._records[0].size)),
             ]
         )
@@ -195,6 +196,9 @@ class MonitorStream(AbstractStream):
                 hours.tolist(), risks.tolist(), alarms.tolist(), strict=True
             )
         ]
+        for place in np.flatnonzero(~np.isfinite(risks)).tolist():
+            must, do = "it must leave the monitor's numbers finite", "Fit the model again"
+            refused.setdefault(place, EventError(explain(_WHERE, must, "others", do)))
         for place, problem in refused.items():
             answers[place], after[place] = problem, states[place]
         return after, answers
@@ -203,8 +207,8 @@ class MonitorStream(AbstractStream):
         self, after: States, rows: Sequence[Any], times: NDArray[np.int64]
     ) -> dict[int, EventError]:
         """Let stays begin with their first event, and find events that no stay can take in."""
-        begins = ~after["begun"]
-        after["begun"] = True
+        begins = after["begun"] == 0
+        after["begun"] = 1
         after["start"][begins] = times[begins]
         refused: dict[int, EventError] = {}
         is_later = (times - after["start"]) / HOUR > after["hour"]

@@ -79,8 +79,9 @@ class LanguageStream(AbstractStream):
         self._head = Chain(layers[-1:], tensors)
         self._never = [PAD, BOS, EOS] if is_running else [PAD, BOS]
         self._shown: dict[int, str] = {EOS: SPECIALS[EOS], UNK: SPECIALS[UNK]}
+        # No flag of one byte: kernels take numbers at their places.
         self.state_dtype = np.dtype(
-            [("begun", np.bool_), ("memory", np.float32, (self._records.size,))]
+            [("begun", np.int32), ("memory", np.float32, (self._records.size,))]
         )
         self.inputs = (
             Field("text", "text", f"What comes next, {MOST_CHARACTERS:,} characters at most."),
@@ -133,7 +134,7 @@ class LanguageStream(AbstractStream):
         states["memory"] = self._records.start(len(entities))
         if not self._is_running:
             self._records.step(np.full(len(entities), EOS), states["memory"])
-            states["begun"] = True
+            states["begun"] = 1
         return states
 
     def read(self, data: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -166,18 +167,23 @@ class LanguageStream(AbstractStream):
         nats, judged = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
         for step in range(tokens.shape[1]):
             at = np.flatnonzero(lengths > step)
-            now = at[begun[at]]
+            now = at[begun[at] != 0]
             if len(now):
                 log_p = self._log_p(hidden[now])
                 nats[now] -= log_p[np.arange(len(now)), tokens[now, step]]
                 judged[now] += 1
             hidden[at] = self._records.step(tokens[at, step], memory, at)
-            begun[at] = True
-        return after, self._answers(lengths, nats / math.log(2), judged, self._log_p(hidden))
+            begun[at] = 1
+        log_p = self._log_p(hidden)
+        answers: list[Answer | EventError] = [*self._answers(lengths, nats, judged, log_p)]
+        for place in np.flatnonzero(~(np.isfinite(nats) & np.isfinite(log_p[:, UNK]))).tolist():
+            after[place] = states[place]
+            answers[place] = _refused("it must leave the network's numbers finite", "others")
+        return after, answers
 
     def _answers(
-        self, lengths: np.ndarray, bits: np.ndarray, judged: np.ndarray, log_p: np.ndarray
-    ) -> list[Answer | EventError]:
+        self, lengths: np.ndarray, nats: np.ndarray, judged: np.ndarray, log_p: np.ndarray
+    ) -> list[Answer]:
         log_p[:, self._never] = -np.inf
         count = min(LIKELIEST, log_p.shape[1] - len(self._never))
         best = np.argpartition(-log_p, count - 1, axis=1)[:, :count]
@@ -187,7 +193,7 @@ class LanguageStream(AbstractStream):
         chances = np.exp(log_p[rows, best])
         told = zip(
             lengths.tolist(),
-            bits.tolist(),
+            (nats / math.log(2)).tolist(),
             judged.tolist(),
             best.tolist(),
             chances.tolist(),
