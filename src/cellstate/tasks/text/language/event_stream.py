@@ -15,7 +15,6 @@ from cellstate.artifact import model_fingerprint
 from cellstate.data.text.tokenizer import BOS, EOS, PAD, SPECIALS, UNK, Tokenizer
 from cellstate.errors import EventError, InputError, explain
 from cellstate.runtime.chain import Chain
-from cellstate.runtime.records import Records
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 from cellstate.tasks.text.language.plan import LanguagePlan
 from cellstate.tasks.text.language.reader import layers_of, log_softmax
@@ -75,13 +74,13 @@ class LanguageStream(AbstractStream):
         layers = layers_of(plan)
         self._plan, self._tokenizer, self._tensors = plan, tokenizer, tensors
         self._is_running, self._weights = is_running, weights
-        self._records = Records(Chain(layers[:-1], tensors, weights=weights))
+        self._body = Chain(layers[:-1], tensors, weights=weights)
         self._head = Chain(layers[-1:], tensors)
         self._never = [PAD, BOS, EOS] if is_running else [PAD, BOS]
         self._shown: dict[int, str] = {EOS: SPECIALS[EOS], UNK: SPECIALS[UNK]}
         # No flag of one byte: kernels take numbers at their places.
         self.state_dtype = np.dtype(
-            [("begun", np.int32), ("memory", np.float32, (self._records.size,))]
+            [("begun", np.int32), ("memory", np.float32, (self._body.state_size,))]
         )
         self.inputs = (
             Field("text", "text", f"What comes next, {MOST_CHARACTERS:,} characters at most."),
@@ -131,9 +130,10 @@ class LanguageStream(AbstractStream):
     def start(self, entities: Sequence[str]) -> States:
         """Make states before the first token; a document begins where another one ended."""
         states = np.zeros(len(entities), self.state_dtype)
-        states["memory"] = self._records.start(len(entities))
+        count = len(entities)
+        states["memory"] = self._body.pack(self._body.zero_state(count), count)
         if not self._is_running:
-            self._records.step(np.full(len(entities), EOS), states["memory"])
+            self._body.step_packed(np.full(count, EOS), states["memory"])
             states["begun"] = 1
         return states
 
@@ -163,7 +163,8 @@ class LanguageStream(AbstractStream):
         for place, row in enumerate(rows):
             tokens[place, : len(row)] = row
         memory, begun = after["memory"], after["begun"]
-        hidden = self._records.output(memory)
+        width = self._plan.width
+        hidden = memory[:, -2 * width : -width].copy()  # of the last cell, before its c
         nats, judged = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
         for step in range(tokens.shape[1]):
             at = np.flatnonzero(lengths > step)
@@ -172,7 +173,7 @@ class LanguageStream(AbstractStream):
                 log_p = self._log_p(hidden[now])
                 nats[now] -= log_p[np.arange(len(now)), tokens[now, step]]
                 judged[now] += 1
-            hidden[at] = self._records.step(tokens[at, step], memory, at)
+            hidden[at] = self._body.step_packed(tokens[at, step], memory, at)
             begun[at] = 1
         log_p = self._log_p(hidden)
         answers: list[Answer | EventError] = [*self._answers(lengths, nats, judged, log_p)]
