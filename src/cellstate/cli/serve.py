@@ -2,8 +2,8 @@
 
 from __future__ import annotations
 
-import json as json_text
 import gc
+import json as json_text
 import logging
 import re
 import shlex
