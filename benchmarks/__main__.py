@@ -55,6 +55,7 @@ def _run(words: list[str]) -> int:
     parser.add_argument("--data-dir", type=Path, help="folder of public data sets")
     parser.add_argument("--out", type=Path, help="where to write (benchmarks/results/NAME.csv)")
     parser.add_argument("--threads", type=int, default=surroundings.cores(), help="threads to use")
+    parser.add_argument("--seconds", type=float, help="how long to go on (serve-soak)")
     chosen = parser.parse_args(words)
     if chosen.name not in BENCHMARKS:
         raise InputError(
@@ -75,7 +76,7 @@ def _run(words: list[str]) -> int:
     kept = chosen.out is not None or not chosen.quick
     try:
         run = getattr(importlib.import_module(module), function)
-        run(recorder, Options(chosen.quick, chosen.data_dir, chosen.threads))
+        run(recorder, Options(chosen.quick, chosen.data_dir, chosen.threads, chosen.seconds))
     except BaseException:
         if recorder.rows and kept:  # hours of work are kept, under a name that nothing reads
             record.write(out.with_suffix(".partial.csv"), recorder.rows)

@@ -20,8 +20,11 @@ class Options:
         The folder of public data sets, for `cellstate.data.catalogue.path`.
     threads : int
         How many threads the systems may use.
+    seconds : float or None
+        How long to go on, for a benchmark whose length may be chosen.
     """
 
     quick: bool = False
     data_dir: Path | None = None
     threads: int = 1
+    seconds: float | None = None

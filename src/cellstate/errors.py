@@ -16,6 +16,7 @@ The tree, with the built-in exceptions that each class also is::
     │   └── FencedError                    another process owns them by now
     ├── BusyError                          more work waits than the server takes
     │   └── DrainingError                  it takes no more, for it is about to stop
+    ├── ServerError (OSError)              a server cannot be reached, or cannot answer
     ├── ExportError (RuntimeError)         an exported graph gives other numbers
     └── TrainingError (RuntimeError)       training cannot go on
 """
@@ -90,6 +91,10 @@ class BusyError(CellstateError):
 
 class DrainingError(BusyError):
     """The server takes no more work, for it is about to stop."""
+
+
+class ServerError(CellstateError, OSError):
+    """A server cannot be reached, or cannot answer."""
 
 
 class ExportError(CellstateError, RuntimeError):

@@ -9,6 +9,10 @@ MODULES = (
     "benchmarks.harness.surroundings",
     "benchmarks.harness.timing",
     "benchmarks.protocols",
+    "benchmarks.serving.disk",
+    "benchmarks.serving.traffic",
+    "benchmarks.serving.trend",
+    "benchmarks.serving.wire",
 )
 
 

@@ -18,6 +18,8 @@ _COMMANDS = {
     "backtest": ("backtest", "Forecast the past, with models that have not seen it."),
     "translate": ("translate", "Translate text line by line with a saved model."),
     "inspect": ("story", "Show what a saved model has learned and how it was fitted."),
+    "serve": ("serve", "Keep a memory of each entity, and answer its events over HTTP."),
+    "keys": ("keys", "Make, list and revoke the keys of a server."),
     "export": ("export", "Write a saved model's network as ONNX."),
     "data": ("catalogue", "List and fetch public data sets; prepare large corpora."),
     "doctor": ("doctor", "Show what this machine offers."),

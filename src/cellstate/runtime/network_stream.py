@@ -116,9 +116,9 @@ class NetworkStream(AbstractStream):
         return model_fingerprint({"task": self.task, **described}, own)
 
     def start(self, entities: Sequence[str]) -> States:
-        """Make the states before the first event: zero, or what was learned."""
+        """Make the states of which a network starts."""
         states = np.empty(len(entities), self.state_dtype)
-        states["memory"] = self._chain.pack(self._chain.zero_state(len(states)), len(states))
+        states["memory"] = self._chain.start_packed(len(entities))
         return states
 
     def read(self, data: Mapping[str, Any]) -> list[float] | int:
@@ -129,7 +129,8 @@ class NetworkStream(AbstractStream):
         EventError
             It is missing or not alone, of another form, not finite, or out of range.
         """
-        if not isinstance(data, Mapping) or data.keys() != {"x"}:
+        is_mapping = type(data) is dict or isinstance(data, Mapping)  # the first is quick to tell
+        if not is_mapping or len(data) != 1 or "x" not in data:
             raise _refused("its data must hold x and nothing else", "other names")
         x = data["x"]
         return self._index(x) if self._count else self._numbers(x)

@@ -2,7 +2,7 @@
 
 from __future__ import annotations
 
-from dataclasses import dataclass
+from dataclasses import dataclass, replace
 from typing import Any, Literal
 
 Status = Literal["applied", "duplicate", "quarantined", "refused", "failed"]
@@ -73,5 +73,16 @@ class Job:
     name: tuple[str, str]
     event: Incoming
     outcome: Outcome | None = None
-    twin: Job | None = None  # an earlier event of the batch with the same id
+    twin: Job | None = None  # the event before it in the batch with the same id
     is_settled: bool = False  # whether the outcome is committed, or needs no commit
+
+    @property
+    def is_kept(self) -> bool:
+        """Whether its id must not be used again."""
+        return self.outcome is not None and self.outcome.status != "refused"
+
+    def again(self) -> Outcome:
+        """Give its outcome to another event of the same id."""
+        assert self.outcome is not None, "an event before it without an outcome"
+        applied = self.outcome.status == "applied"
+        return replace(self.outcome, status="duplicate") if applied else self.outcome

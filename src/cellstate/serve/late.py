@@ -19,17 +19,20 @@ from cellstate.serve.stores.store import (
     StateRow,
     Work,
 )
-from cellstate.serve.wire import from_json, to_json
+from cellstate.serve.wire import to_json
 
 BEHIND = -1  # the event up to which a state has seen that must be built anew
 
 
 def late_ones(jobs: Iterable[Job], before: int) -> list[Job]:
-    """Take the events at the front that are earlier than a time, up to one that ends the entity."""
+    """Take the events at the front that are earlier than a time, up to one that ends the entity.
+
+    One whose id came before waits for what becomes of that.
+    """
     late: list[Job] = []
     for job in jobs:
         event = job.event
-        if event.time is None or event.time >= before or event.begins:
+        if event.time is None or event.time >= before or event.begins or job.twin is not None:
             break
         late.append(job)
         if event.ends:
@@ -82,6 +85,7 @@ class Rewinding:
     def insert(self, event: Incoming, seq: int) -> bytes | EventError:
         """Take in one event as arrival number `seq`; gives its answer, or why it is refused."""
         try:
+            self._past.require_present(event.time or 0)
             row = self._past.stream.read(event.data)
             logged = Logged(
                 self._entity.key,
@@ -145,10 +149,11 @@ class Rewinding:
             return None
         try:
             past = self._read(version)
-            for logged in self._inserted:
-                past.insert(logged, past.stream.read(from_json(logged.data)))
-        except EventError:
+        except TooLateError:
             return None
+        for logged in self._inserted:
+            past.admit(logged)
+        past.live()
         return past
 
     def _read(self, version: int) -> Past:

@@ -4,7 +4,6 @@ from __future__ import annotations
 
 from collections import OrderedDict
 from collections.abc import Iterable
-from dataclasses import replace
 
 from cellstate.serve.stores.store import AbstractStore, Entity, Held, StateRow
 
@@ -96,7 +95,12 @@ class Working:
     @classmethod
     def of(cls, held: Held) -> Working:
         """Copy what the cache holds."""
-        return cls(replace(held.entity), dict(held.states), exists=True)
+        return cls(held.entity.copy(), dict(held.states), exists=True)
+
+    def is_in(self, version: int) -> bool:
+        """Whether a version has seen all of the entity's events."""
+        state = self.states.get(version)
+        return state is not None and state.seq == self.entity.seq
 
     def held(self) -> Held:
         """Give what the cache shall hold after the commit."""

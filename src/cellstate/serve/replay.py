@@ -29,12 +29,15 @@ class Lived:
         After it.
     answer : bytes
         What it is answered now.
+    is_taken : bool
+        Whether this version of the model takes it in; one that does not passes it by.
     """
 
     logged: Logged
     row: Any
     state: bytes = b""
     answer: bytes = b""
+    is_taken: bool = True
 
 
 @dataclass
@@ -64,6 +67,18 @@ class Past:
             place -= 1
         return place
 
+    def require_present(self, time: int) -> None:
+        """Require that a time lies in the entity's present run.
+
+        Raises
+        ------
+        TooLateError
+            The entity has begun anew since.
+        """
+        if any(one.logged.begins for one in self.events[self.place(time) :]):
+            must, given = "an event must belong to the present run", "one from before it began"
+            raise TooLateError(explain("serve", must, given, "Send it under another entity"))
+
     def insert(self, logged: Logged, row: Any) -> bytes:
         """Take in a late event, and all after it again; gives its answer.
 
@@ -73,45 +88,44 @@ class Past:
             It, or one that comes after it now, is refused; everything stays as it was.
         """
         place = self.place(logged.time)
-        if any(one.logged.begins for one in self.events[place:]):
-            must, given = "an event must belong to the present run", "one from before it began"
-            raise TooLateError(explain("serve", must, given, "Send it under another entity"))
-        moved = [Lived(logged, row), *self.events[place:]]
-        steps = self._follow(place, moved)
-        self.events[place:] = [
-            Lived(one.logged, one.row, *result) for one, result in zip(moved, steps, strict=True)
-        ]
-        return self.events[place].answer
+        before = [Lived(logged, row), *self.events[place:]]
+        after = self._follow(place, before)
+        if any(one.is_taken and not now.is_taken for one, now in zip(before, after, strict=True)):
+            must, given = "a late event and all after it must fit the model", "one that does not"
+            raise EventError(explain("serve", must, given, "Look at its values and its time"))
+        self.events[place:] = after
+        return after[0].answer
+
+    def admit(self, logged: Logged) -> None:
+        """Take in an event that another version has taken, in its place; `live` comes after."""
+        self.events.insert(self.place(logged.time), Lived(logged, _read(self.stream, logged)))
 
     def live(self) -> None:
-        """Go through all events from the base.
-
-        Raises
-        ------
-        EventError
-            One is refused.
-        """
-        steps = self._follow(0, self.events)
-        for one, (state, answer) in zip(self.events, steps, strict=True):
-            one.state, one.answer = state, answer
+        """Go through all events from the base."""
+        self.events = self._follow(0, self.events)
 
     @property
     def state(self) -> bytes:
         """State after the last event."""
         return self.events[-1].state if self.events else self.base
 
-    def _follow(self, place: int, events: list[Lived]) -> list[tuple[bytes, bytes]]:
+    def _follow(self, place: int, events: list[Lived]) -> list[Lived]:
+        """Go through events that stand from a place on."""
         state = self.events[place - 1].state if place else self.base
-        steps: list[tuple[bytes, bytes]] = []
+        lived: list[Lived] = []
         for one in events:
             if one.logged.begins:
                 state = starts(self.stream, [self.name])[0]
-            result = step(self.stream, [state], [one.row], [one.logged.time])[0]
+            result = _unread(one.row) or step(
+                self.stream, [state], [one.row], [one.logged.time]
+            )[0]  # fmt: skip
             if isinstance(result, EventError):
-                raise result
-            steps.append(result)
-            state = result[0]
-        return steps
+                told = one.logged.answer if one.logged.revised is None else one.logged.revised
+                lived.append(Lived(one.logged, one.row, state, told, is_taken=False))
+            else:
+                state = result[0]
+                lived.append(Lived(one.logged, one.row, *result))
+        return lived
 
 
 def past_of(
@@ -139,8 +153,7 @@ def past_of(
     Raises
     ------
     TooLateError
-        More than `most` events would have to be gone through again, too little was kept, or the
-        log holds an event that the stream refuses.
+        More than `most` events would have to be gone through again, or too little was kept.
     """
     kept = store.snapshot(entity.key, version, Position(since, 2**62))
     after = None if kept is None else kept.position
@@ -152,13 +165,20 @@ def past_of(
         do = "Serve with a larger --late or --history, or leave it out"
         raise TooLateError(explain("serve", must, "one from before that", do))
     base = starts(stream, [entity.name])[0] if kept is None else kept.state
+    past = Past(stream, entity.name, base)
     applied = [one for one in logged if one.status == "applied"]
-    try:
-        past = Past(stream, entity.name, base)
-        past.events = [Lived(one, stream.read(from_json(one.data))) for one in applied]
-        past.live()
-    except EventError as problem:
-        must, given = "the log must fit the model", f"an event of entity {entity.key} that does not"
-        do = "Serve the model that wrote it"
-        raise TooLateError(explain("serve", must, given, do)) from problem
+    past.events = [Lived(one, _read(stream, one)) for one in applied]
+    past.live()
     return past
+
+
+def _read(stream: AbstractStream, logged: Logged) -> Any:
+    """Read an event of the log; the reason why not, where this version of the model does not."""
+    try:
+        return stream.read(from_json(logged.data))
+    except EventError as problem:
+        return problem
+
+
+def _unread(row: Any) -> EventError | None:
+    return row if isinstance(row, EventError) else None

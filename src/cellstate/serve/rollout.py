@@ -169,9 +169,7 @@ class Rollout:
         for held in found.values():
             if held is not None:
                 one = Working.of(held)
-                state = one.states.get(self._wanted)
-                is_ready = state is not None and state.seq == one.entity.seq
-                (ready if is_ready else behind).append(one)
+                (ready if one.is_in(self._wanted) else behind).append(one)
         self._turn(ready, Work())
         if behind:
             self._catching = CatchingUp(

@@ -9,7 +9,7 @@ import numpy as np
 
 from cellstate.errors import EventError, explain
 from cellstate.runtime.stream import AbstractStream, Answer
-from cellstate.serve.wire import to_json
+from cellstate.serve.wire import is_finite, to_json
 
 Step = tuple[bytes, bytes] | EventError
 """The state after an event and its answer as JSON; or why the event was refused."""
@@ -49,11 +49,11 @@ def _step(
 def _settled(state: bytes, answer: Answer | EventError) -> Step:
     if isinstance(answer, EventError):
         return answer
-    try:
-        return state, to_json(answer)
-    except ValueError:
+    written = to_json(answer)
+    if b"null" in written and not is_finite(answer):
         must, do = "the answer must be finite", "Look at the event's values"
         return EventError(explain("serve", must, "one that is not", do))
+    return state, written
 
 
 def _failure() -> EventError:

@@ -2,12 +2,13 @@
 
 from __future__ import annotations
 
-from collections import deque
+from collections import Counter, deque
 from collections.abc import Iterable, Mapping, Sequence
 from dataclasses import dataclass, field
 from typing import Any
 
 from cellstate.errors import EventError, explain
+from cellstate.runtime.phases import Phase, move
 from cellstate.runtime.stream import AbstractStream
 from cellstate.serve.events import Incoming, Job, Outcome
 from cellstate.serve.late import Rewinding, late_ones
@@ -52,6 +53,29 @@ class Models:
         return self.streams[self.newest]
 
 
+@dataclass(slots=True, eq=False)
+class Due:
+    """An event that can be stepped now.
+
+    Attributes
+    ----------
+    row : object
+        As the answering version read it.
+    moved : dict of int to bytes
+        States after it, by version: of all that are up to date.
+    answers : dict of int to bytes
+    refused : dict of int to EventError
+    """
+
+    one: Working
+    job: Job
+    time: int
+    row: Any
+    moved: dict[int, bytes] = field(default_factory=dict)
+    answers: dict[int, bytes] = field(default_factory=dict)
+    refused: dict[int, EventError] = field(default_factory=dict)
+
+
 @dataclass
 class Turn:
     """What a batch does to its entities, before any of it is committed.
@@ -88,12 +112,14 @@ class Turn:
         self._begin(waiting)
         left: list[Job] = []
         while waiting:
-            wave: list[tuple[Working, Job, int, Any]] = []
+            wave: list[Due] = []
+            self._claimed: Counter[str] = Counter()  # room, until it is known who is taken in
             for name in list(waiting):
                 queue = waiting[name]
                 prepared = self._prepare(self.working[name], queue)
                 if prepared is not None:
                     wave.append(prepared)
+                    self._claimed[name[0]] += not prepared.one.exists
                 elif queue:
                     left.extend(queue)
                     queue.clear()
@@ -129,12 +155,17 @@ class Turn:
             states = {v: StateRow(key, v, 0, made[place]) for v, made in begun.items()}
             self.working[tenant, name] = Working(entity, states, exists=False)
 
-    def _prepare(self, one: Working, queue: deque[Job]) -> tuple[Working, Job, int, Any] | None:
+    def _prepare(self, one: Working, queue: deque[Job]) -> Due | None:
         """Settle an entity's events up to the next that can be stepped: it, its time, its row."""
         stream = self.models.streams[one.entity.version]
         while queue:
             job = queue[0]
             event = job.event
+            if job.twin is not None and job.twin.is_kept:
+                job.outcome = job.twin.again()
+                queue.popleft()
+                continue
+            job.twin = None
             if refusal := self._refusal(one, event, stream):
                 job.outcome = refusal
                 queue.popleft()
@@ -150,15 +181,16 @@ class Turn:
                 continue
             queue.popleft()
             try:
-                return one, job, time, stream.read(event.data)
+                return Due(one, job, time, stream.read(event.data))
             except EventError as problem:
                 self._quarantine(one, job, time, problem)
         return None
 
     def _refusal(self, one: Working, event: Incoming, stream: AbstractStream) -> Outcome | None:
-        if one.entity.phase == "ended" and not event.begins:
-            must, given = "the entity must be live", "one that has ended"
-            return _refused(409, must, given, "Begin it anew, or use another entity")
+        try:
+            self._phase(one, event)
+        except EventError as problem:
+            return Outcome("refused", reason=str(problem), code=409)
         if event.time is None:
             if stream.needs_time:
                 must, given = "each event must say when it happened", "no time"
@@ -169,97 +201,81 @@ class Turn:
         elif event.begins and one.exists and event.time < one.entity.time:
             must, given = "an entity must begin anew after all that it has seen", "an earlier time"
             return _refused(409, must, given, "Use another entity for another clock")
-        if not one.exists and self.room.get(one.entity.tenant, 1) <= 0:
+        tenant = one.entity.tenant
+        if not one.exists and tenant in self.room and self.room[tenant] <= self._claimed[tenant]:
             must = f"a tenant may have {self.settings.entities_per_tenant} entities"
             return _refused(403, must, "one more", "Forget those that are not needed any more")
         return None
 
-    def _advance(self, wave: Sequence[tuple[Working, Job, int, Any]]) -> None:
+    @staticmethod
+    def _phase(one: Working, event: Incoming) -> Phase:
+        """Give the phase after an event; raises `EventError` where there may be none."""
+        phase = one.entity.phase
+        if phase == "live" and not (event.begins or event.ends):
+            return phase  # the common case
+        phase = move(phase, "begin") if event.begins else phase
+        phase = move(phase, "push")
+        return move(phase, "end") if event.ends else phase
+
+    def _advance(self, wave: Sequence[Due]) -> None:
         """Step one event of each of some entities, in every version that is up to date."""
-        for one, job, _, _ in wave:
-            if job.event.begins and one.exists:
-                self._restart(one)
-        answers: dict[int, tuple[int, bytes]] = {}  # by place in the wave: version and answer
-        moved: dict[int, dict[int, bytes]] = {}
-        others: dict[int, dict[int, bytes | None]] = {}
         for version, stream in self.models.streams.items():
-            places, rows = self._rows(version, stream, wave)
-            if not places:
+            self._step(version, stream, [due for due in wave if due.one.is_in(version)])
+        for due in wave:
+            version = due.one.entity.version
+            refused = due.refused.pop(version, None)
+            if refused is not None:
+                self._quarantine(due.one, due.job, due.time, refused)
                 continue
-            states = [wave[place][0].states[version].state for place in places]
-            results = step(stream, states, rows, [wave[place][2] for place in places])
-            self.steps += len(places)
-            for place, result in zip(places, results, strict=True):
-                one, job, time, _ = wave[place]
-                is_answering = version == one.entity.version
-                if isinstance(result, EventError):
-                    if is_answering:
-                        self._quarantine(one, job, time, result)
-                    else:
-                        others.setdefault(place, {})[version] = None
-                    continue
-                moved.setdefault(place, {})[version] = result[0]
-                if is_answering:
-                    answers[place] = version, result[1]
-                else:
-                    others.setdefault(place, {})[version] = result[1]
-        for place, (version, answer) in answers.items():
-            one, job, time, _ = wave[place]
-            self._apply(one, job, time, version, answer, moved[place])
+            self._apply(due)
             if self.models.shadow is not None:
-                for other in others.get(place, {}).values():
-                    self.models.shadow.compare(answer, other)
+                for other in due.moved.keys() - {version}:
+                    self.models.shadow.compare(due.answers[version], due.answers.get(other))
 
-    def _rows(
-        self, version: int, stream: AbstractStream, wave: Sequence[tuple[Working, Job, int, Any]]
-    ) -> tuple[list[int], list[Any]]:
-        places: list[int] = []
+    def _step(self, version: int, stream: AbstractStream, wave: Sequence[Due]) -> None:
+        """Step in one version; its state is what it was where it refuses an event."""
+        ready: list[Due] = []
         rows: list[Any] = []
-        for place, (one, job, _, row) in enumerate(wave):
-            held = one.states.get(version)
-            if held is None or held.seq != one.entity.seq:
-                continue
-            if version != one.entity.version:
-                try:
-                    row = stream.read(job.event.data)
-                except EventError:
-                    if self.models.shadow is not None:
-                        self.models.shadow.refused += 1
-                    continue
-            places.append(place)
-            rows.append(row)
-        return places, rows
+        for due in wave:
+            due.moved[version] = self._before(version, stream, due)
+            try:
+                is_read = version == due.one.entity.version
+                rows.append(due.row if is_read else stream.read(due.job.event.data))
+            except EventError as problem:
+                due.refused[version] = problem
+            else:
+                ready.append(due)
+        if not ready:
+            return
+        states = [due.moved[version] for due in ready]
+        results = step(stream, states, rows, [due.time for due in ready])
+        self.steps += len(ready)
+        for due, result in zip(ready, results, strict=True):
+            if isinstance(result, EventError):
+                due.refused[version] = result
+            else:
+                due.moved[version], due.answers[version] = result
 
-    def _restart(self, one: Working) -> None:
-        entity = one.entity
-        for version in list(one.states):
-            if version in self.models.streams:
-                state = starts(self.models.streams[version], [entity.name])[0]
-                one.states[version] = StateRow(entity.key, version, entity.seq, state)
+    def _before(self, version: int, stream: AbstractStream, due: Due) -> bytes:
+        """Give an entity's state before an event, made anew where the event says so."""
+        if due.job.event.begins:
+            return starts(stream, [due.one.entity.name])[0]
+        return due.one.states[version].state
 
-    def _apply(
-        self,
-        one: Working,
-        job: Job,
-        time: int,
-        version: int,
-        answer: bytes,
-        moved: Mapping[int, bytes],
-    ) -> None:
+    def _apply(self, due: Due) -> None:
         """Write an accepted event down."""
-        begins = job.event.begins and one.exists
-        self._arrive(one, job.event, moved)
+        one, event, time = due.one, due.job.event, due.time
+        begins = event.begins and one.exists
+        self._arrive(one, event, due.moved)
         entity = one.entity
         entity.time = time
-        seq, key = entity.seq, entity.key
+        seq, key, answer = entity.seq, entity.key, due.answers[entity.version]
         if seq % self.settings.snapshot_every == 0:
             place = Position(time, seq)
-            self.work.snapshots += [Snapshot(key, v, place, s) for v, s in moved.items()]
-        data = to_json(job.event.data)
-        self.work.events.append(
-            Logged(key, seq, job.event.id, time, "applied", begins, data, answer)
-        )
-        job.outcome = Outcome("applied", seq, time, version, answer=answer)
+            self.work.snapshots += [Snapshot(key, v, place, s) for v, s in due.moved.items()]
+        data = to_json(event.data)
+        self.work.events.append(Logged(key, seq, event.id, time, "applied", begins, data, answer))
+        due.job.outcome = Outcome("applied", seq, time, entity.version, answer=answer)
 
     def _arrive(self, one: Working, event: Incoming, moved: Mapping[int, bytes]) -> None:
         """Count an event, and take over the states after it; others are marked as behind."""
@@ -268,10 +284,9 @@ class Turn:
             one.exists = True
             if entity.tenant in self.room:
                 self.room[entity.tenant] -= 1
-        before = entity.seq
-        entity.seq = before + 1
+        entity.seq += 1
         entity.touched = self.now
-        entity.phase = "ended" if event.ends else "live"
+        entity.phase = self._phase(one, event)
         one.is_dirty = True
         for version, state in moved.items():
             one.states[version] = StateRow(entity.key, version, entity.seq, state)

@@ -17,7 +17,6 @@ from cellstate.serve.stores.store import AbstractStore, Version
 from cellstate.serve.turn import Models
 
 _log = logging.getLogger("cellstate.serve")
-LOOK_S = 2.0  # between two looks at what other processes have decided
 
 
 class Versions:
@@ -154,7 +153,7 @@ class Versions:
         if self._rollout is not None:
             self._rollout.advance()
         if self._store.shards > 1 and time.monotonic() >= self._due:
-            self._due = time.monotonic() + LOOK_S
+            self._due = time.monotonic() + self._ownership.lease_s / 3
             self._follow(self._store.versions())
 
     def note(self, rewound: set[int]) -> None:

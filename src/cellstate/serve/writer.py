@@ -5,7 +5,6 @@ from __future__ import annotations
 import logging
 import time
 from collections.abc import Callable, Sequence
-from dataclasses import replace
 
 from cellstate.errors import FencedError, StoreError
 from cellstate.serve.events import Job, Outcome
@@ -135,6 +134,7 @@ class Writer:
                 if not self._ownership.has(*job.name):
                     reason = "the entity belongs to another process"
                     job.outcome = Outcome("failed", reason=reason, code=421)
+                    job.is_settled = True
             jobs = [job for job in jobs if job.outcome is None]
         named = [job for job in jobs if job.event.id is not None]
         if not named:
@@ -147,16 +147,15 @@ class Writer:
                 self._memory.keep(name, found)
         wanted = [(keys[job.name], job.event.id or "") for job in named if job.name in keys]
         known = self._store.answered(wanted) if wanted else {}
-        first: dict[tuple[Name, str], Job] = {}
+        last: dict[tuple[Name, str], Job] = {}
         for job in named:
             id = job.event.id or ""
             if logged := known.get((keys.get(job.name, 0), id)):
-                job.outcome = _again(logged)
-            elif (job.name, id) in first:
-                job.twin = first[job.name, id]
+                job.outcome, job.is_settled = _again(logged), True
             else:
-                first[job.name, id] = job
-        return [job for job in jobs if job.outcome is None and job.twin is None]
+                job.twin = last.get((job.name, id))
+                last[job.name, id] = job
+        return [job for job in jobs if job.outcome is None]
 
     def _turn(self, jobs: list[Job]) -> list[Job]:
         """Take one turn and commit it; gives what waits for the next."""
@@ -211,15 +210,12 @@ class Writer:
         if isinstance(problem, FencedError):
             self._ownership.check()
         for job in jobs:
-            if not job.is_settled and job.twin is None:
+            if not job.is_settled:
                 reason = "it is not known whether the event was kept; send it again with its id"
                 job.outcome = Outcome("failed", reason=reason, code=503)
 
 
 def _outcome(job: Job) -> Outcome:
-    if job.twin is not None:
-        first = _outcome(job.twin)
-        return replace(first, status="duplicate") if first.status == "applied" else first
     assert job.outcome is not None, "a job without an outcome"
     return job.outcome
 

@@ -17,6 +17,8 @@ if TYPE_CHECKING:
 
 STREAMS = {
     "network": "cellstate.runtime.network_stream:NetworkStream",
+    "forecast": "cellstate.tasks.forecast.stream:ForecastStream",
+    "language": "cellstate.tasks.text.language.event_stream:LanguageStream",
     "vitals": "cellstate.tasks.health.vitals.events:MonitorStream",
 }
 REASONS = {

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import math
 from dataclasses import dataclass
 from typing import TYPE_CHECKING
 
@@ -73,6 +74,8 @@ class Encoded:
         (B, J, what is known of a segment to forecast), float32.
     base : np.ndarray
         (B, J · segment), normalised: each step's value one season before; the head adds to it.
+    ahead : int
+        Steps to forecast, at most the horizon.
     window : np.ndarray
         (B, L), normalised, 0 where missing.
     scale : WindowScale
@@ -81,6 +84,7 @@ class Encoded:
     segments: np.ndarray
     queries: np.ndarray
     base: np.ndarray
+    ahead: int
     window: np.ndarray
     scale: WindowScale
 
@@ -110,7 +114,7 @@ def encode(
     past : np.ndarray
         (B, L, Cp), scaled, without NaN; as are the next two.
     known : np.ndarray
-        (B, L + H, Cf)
+        (B, L + h, Cf), for a forecast of h steps, at most the horizon.
     static : np.ndarray
         (B, Cs)
     """
@@ -126,27 +130,30 @@ def encode(
     cut = steps[:, context - count * plan.segment :]
     segments = cut.reshape(rows, count, -1).swapaxes(0, 1)
 
-    total = plan.answers * plan.segment
+    steps_ahead = known.shape[1] - context
+    answers = math.ceil(steps_ahead / plan.segment)
+    total = answers * plan.segment
     lag = context - plan.season + np.arange(total) % plan.season
     base, base_seen = z[:, lag], seen[:, lag].astype(np.float32)
     ahead = known[:, context : context + total]
     ahead = np.pad(ahead, ((0, 0), (0, total - ahead.shape[1]), (0, 0)), mode="edge")
     queries = np.concatenate([base[..., None], base_seen[..., None], ahead], axis=-1)
-    queries = queries.reshape(rows, plan.answers, -1)
-    every = np.broadcast_to(static[:, None], (rows, plan.answers, plan.static))
+    queries = queries.reshape(rows, answers, -1)
+    every = np.broadcast_to(static[:, None], (rows, answers, plan.static))
     queries = np.concatenate([queries, every], axis=-1, dtype=np.float32)
-    return Encoded(np.ascontiguousarray(segments), queries, base, z, scale)
+    return Encoded(np.ascontiguousarray(segments), queries, base, steps_ahead, z, scale)
 
 
 def decode(plan: Plan, raw: np.ndarray, base: np.ndarray, line: np.ndarray) -> np.ndarray:
-    """Turn the head's outputs (B, J, ·) into normalised quantiles (B, H, Q), rising along Q.
+    """Turn the head's outputs (B, J, ·) into normalised quantiles (B, h, Q), rising along Q.
 
     The last output of each step is the logit of a gate: how much of the value one season before
-    (`base`) the forecast starts from. The linear part (B, H) moves all quantiles alike.
+    (`base`) the forecast starts from. The linear part (B, h) moves all quantiles alike.
     """
-    raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, : plan.horizon]
+    ahead = line.shape[1]
+    raw = raw.reshape(len(raw), -1, len(plan.taus) + 1)[:, :ahead]
     gate = 1 / (1 + np.exp(-raw[..., -1:]))
-    start = gate * base[:, : plan.horizon, None] + line[..., None]
+    start = gate * base[:, :ahead, None] + line[..., None]
     return rising(raw[..., :-1], plan.taus) + start
 
 
@@ -162,29 +169,29 @@ def _spread(state: State) -> Spread:
 class Network:
     """One trained network, run without torch."""
 
-    def __init__(self, plan: Plan, tensors: dict[str, np.ndarray]) -> None:
+    def __init__(self, plan: Plan, tensors: dict[str, np.ndarray], weights: str) -> None:
         self.plan = plan
         parts = describe(plan)
-        self._encoder = Chain(parts.encoder, tensors)
+        self._encoder = Chain(parts.encoder, tensors, weights=weights)
         self._query = Chain(parts.query, tensors)
-        self._decoder = Chain(parts.decoder, tensors)
+        self._decoder = Chain(parts.decoder, tensors, weights=weights)
         self._skip = Chain(parts.skip, tensors) if parts.skip else None
         self._positions = tensors["position.weight"]
 
     def answer(self, encoded: Encoded) -> np.ndarray:
-        """Give normalised quantiles, (B, H, Q)."""
+        """Give normalised quantiles, (B, h, Q)."""
         _, memory = self._encoder.sequence(encoded.segments)
         rows, answers, features = encoded.queries.shape
         queries, _ = self._query.sequence(encoded.queries.reshape(1, rows * answers, features))
-        inputs = queries[0].reshape(rows, answers, -1) + self._positions
+        inputs = queries[0].reshape(rows, answers, -1) + self._positions[:answers]
         repeated = {
             name: (np.repeat(held[0], answers, axis=1), np.repeat(held[1], answers, axis=1))
             for name, held in memory.items()
         }
         raw, _ = self._decoder.step(inputs.reshape(rows * answers, -1), repeated)
-        line = np.zeros((rows, self.plan.horizon), np.float32)
+        line = np.zeros((rows, encoded.ahead), np.float32)
         if self._skip is not None:
-            line, _ = self._skip.step(encoded.window, {})
+            line = self._skip.step(encoded.window, {})[0][:, : encoded.ahead]
         return decode(self.plan, raw.reshape(rows, answers, -1), encoded.base, line)
 
 
@@ -193,9 +200,15 @@ class DirectModel(AbstractForecastModel):
 
     rows_at_once = 2048
 
-    def __init__(self, plan: Plan, networks: tuple[dict[str, np.ndarray], ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        networks: tuple[dict[str, np.ndarray], ...],
+        weights: str = "float32",
+    ) -> None:
         self.plan = plan
-        self._networks = [Network(plan, tensors) for tensors in networks]
+        self._networks = [Network(plan, tensors, weights) for tensors in networks]
+        self.least_ahead = plan.segment
 
     def state_at(self, panel: Panel, series: np.ndarray, ends: np.ndarray) -> State:
         """Read histories into states."""

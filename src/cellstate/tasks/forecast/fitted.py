@@ -34,6 +34,8 @@ class Fitted:
         (Q,) conformal stretch of each quantile; ones where intervals are not calibrated.
     record : dict
         Training record, JSON-ready.
+    weights : {"float32", "bf16", "int8"}
+        How the matrices of LSTM layers are stored as they run.
     """
 
     decoder: str
@@ -42,10 +44,11 @@ class Fitted:
     covariates: CovariateScale
     factors: np.ndarray
     record: dict[str, Any]
+    weights: str = "float32"
     model: AbstractForecastModel = field(init=False, repr=False, compare=False)
 
     def __post_init__(self) -> None:
-        model = MODELS[self.decoder](self.plan, self.networks)
+        model = MODELS[self.decoder](self.plan, self.networks, self.weights)
         object.__setattr__(self, "model", model)
 
     def __reduce__(self) -> tuple[Any, ...]:

@@ -18,9 +18,17 @@ class AbstractForecastModel(ABC):
     """A trained network, run on NumPy and the compiled kernels, without torch.
 
     Rows are independent: a series gives the same numbers alone and in any batch.
+
+    Attributes
+    ----------
+    rows_at_once : int
+        Bounds the memory of a forecast of very many rows.
+    least_ahead : int
+        The fewest periods of a forecast, of which the first ones are those of a longer one.
     """
 
-    rows_at_once: ClassVar[int]  # bounds the memory of a forecast of very many rows
+    rows_at_once: ClassVar[int]
+    least_ahead: int
 
     @abstractmethod
     def start(self, series: int) -> State:
@@ -64,21 +72,21 @@ class AbstractForecastModel(ABC):
         """
 
     def forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
-        """Forecast the next H periods.
+        """Forecast the next h periods.
 
         Parameters
         ----------
         state : State
             R states.
         known : np.ndarray
-            (R, H, Cf), covariates known for the coming periods.
+            (R, h, Cf), covariates known for the coming periods: `least_ahead` to the horizon.
         static : np.ndarray
             (R, S), static covariates.
 
         Returns
         -------
         np.ndarray
-            (R, H, Q) quantiles in the unit of the series, rising along Q.
+            (R, h, Q) quantiles in the unit of the series, rising along Q.
         """
         chunks = [
             self._forecast(take(state, at), known[at], static[at])

@@ -67,11 +67,17 @@ class RecursiveModel(AbstractForecastModel):
     """A trained recursive network; the state of a series is its memory cells and its lags."""
 
     rows_at_once = 256
+    least_ahead = 1
 
-    def __init__(self, plan: Plan, networks: tuple[dict[str, np.ndarray], ...]) -> None:
+    def __init__(
+        self,
+        plan: Plan,
+        networks: tuple[dict[str, np.ndarray], ...],
+        weights: str = "float32",
+    ) -> None:
         self.plan = plan
         (tensors,) = networks
-        self._chain = Chain(describe(plan), tensors)
+        self._chain = Chain(describe(plan), tensors, weights=weights)
 
     def start(self, series: int) -> State:
         """Begin with nothing known."""
@@ -114,21 +120,25 @@ class RecursiveModel(AbstractForecastModel):
         return _observe(state, inward(self.plan, y), self.plan.recent)
 
     def _forecast(self, state: State, known: np.ndarray, static: np.ndarray) -> np.ndarray:
-        rows, horizon = known.shape[:2]
-        copies = np.repeat(np.arange(rows), PATHS)
-        state, static = take(state, copies), static[copies]
-        paths = np.empty((rows, horizon, PATHS))
+        rows, ahead = known.shape[:2]
+        copies, width = np.arange(rows), 1  # the paths are one until the first draws are observed
+        paths = np.empty((rows, ahead, PATHS))
         level, unit = _lags(state).anchor(centred(self.plan))
         # Draws feed the unit of the next ones: without an end, a path could run away.
-        least = (level - CLIP * unit if centred(self.plan) else level).reshape(rows, PATHS)
-        most = (level + CLIP * unit).reshape(rows, PATHS)
+        least = (level - CLIP * unit if centred(self.plan) else level)[:, None]
+        most = (level + CLIP * unit)[:, None]
         rng = np.random.default_rng(SEED)
-        for step in range(horizon):
+        for step in range(ahead):
             level, unit = _lags(state).anchor(centred(self.plan))
             raw, start, state = self._read(state, known[copies, step], static)
-            moves = self._draw(raw.reshape(rows, PATHS, -1), unit.reshape(rows, PATHS), rng, step)
-            y = np.clip((level + unit * start).reshape(rows, PATHS) + moves, least, most)
+            moves = self._draw(raw.reshape(rows, width, -1), unit.reshape(rows, width), rng, step)
+            y = np.clip((level + unit * start).reshape(rows, width) + moves, least, most)
             paths[:, step] = y
+            if step + 1 == ahead:
+                break
+            if width == 1:
+                copies, width = np.repeat(copies, PATHS), PATHS
+                state, static = take(state, copies), static[copies]
             state = _observe(state, y.reshape(-1), self.plan.recent)
         quantiles = np.quantile(paths, self.plan.taus, axis=-1).transpose(1, 2, 0)
         return from_log(quantiles) if self.plan.log and centred(self.plan) else quantiles
@@ -161,7 +171,7 @@ class RecursiveModel(AbstractForecastModel):
     def _draw(
         self, raw: np.ndarray, unit: np.ndarray, rng: np.random.Generator, step: int
     ) -> np.ndarray:
-        """Draw one move from the anchor for each path, (R, paths)."""
+        """Draw a move from the anchor for each path, (R, paths); `raw` may be of one for all."""
         raw = raw.astype(np.float64)
         u = 1 - rng.random((1, PATHS))  # (0, 1], the same for every row
         if self.plan.distribution == "student_t":
@@ -172,6 +182,7 @@ class RecursiveModel(AbstractForecastModel):
         if self.plan.distribution == "negative_binomial":
             mean = unit * (np.logaddexp(raw[..., 0], 0) + SMALLEST_SCALE)
             shape = np.logaddexp(raw[..., 1], 0) + SMALLEST_SCALE
+            mean, shape = (np.broadcast_to(part, (len(part), PATHS)) for part in (mean, shape))
             return negative_binomial(np.array([SEED]), step, mean, shape, PATHS)
         values = rising(raw, self.plan.taus)
         return unit * from_quantiles(u, values, np.asarray(self.plan.taus))

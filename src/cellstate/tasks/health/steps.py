@@ -58,6 +58,8 @@ class Padded:
 class Memory:
     """What is known of some stays so far: each (B, V), and `hour` (B,), the time of the last step.
 
+    What is known after each of several steps has an axis for these behind B.
+
     Attributes
     ----------
     last, before : np.ndarray
@@ -86,6 +88,53 @@ class Memory:
         none, zero = np.full(shape, np.nan), np.zeros(shape)
         far = np.full(shape, np.inf)
         return cls(none, none, -far, far, -far, zero, zero, np.zeros(rows))
+
+    def after_steps(self, values: np.ndarray, measured: np.ndarray, hours: np.ndarray) -> Memory:
+        """Tell what is known after each of T steps, in arrays with an axis for them.
+
+        Parameters
+        ----------
+        values : np.ndarray
+            (B, T, V) float64, NaN where not measured.
+        measured : np.ndarray
+            (B, T, V) bool
+        hours : np.ndarray
+            (B, T)
+        """
+        B, T, V = values.shape
+        place = np.maximum.accumulate(np.where(measured, np.arange(T)[:, None], -1), axis=1)
+        earlier = np.concatenate([np.full((B, 1, V), -1), place[:, :-1]], axis=1)
+        # The measurement before the last one: what was known just before the last one was made.
+        prior = np.take_along_axis(earlier, np.maximum(place, 0), axis=1)
+        fresh = place >= 0
+        every = np.broadcast_to(hours[..., None], values.shape)
+        before = np.where(prior >= 0, _at(values, prior), self.last[:, None])
+        low = np.minimum.accumulate(np.where(measured, values, np.inf), axis=1)
+        high = np.maximum.accumulate(np.where(measured, values, -np.inf), axis=1)
+        return Memory(
+            last=np.where(fresh, _at(values, place), self.last[:, None]),
+            before=np.where(fresh, before, self.before[:, None]),
+            at=np.where(fresh, _at(every, place), self.at[:, None]),
+            low=np.minimum(low, self.low[:, None]),
+            high=np.maximum(high, self.high[:, None]),
+            total=np.cumsum(np.where(measured, values, 0.0), axis=1) + self.total[:, None],
+            count=np.cumsum(measured, axis=1) + self.count[:, None],
+            hour=hours,
+        )
+
+    def after_step(self, values: np.ndarray, measured: np.ndarray, hours: np.ndarray) -> Memory:
+        """Tell the same of one step, T = 1, without looking for what came between."""
+        last = self.last[:, None]
+        return Memory(
+            last=np.where(measured, values, last),
+            before=np.where(measured, last, self.before[:, None]),
+            at=np.where(measured, hours[..., None], self.at[:, None]),
+            low=np.fmin(values, self.low[:, None]),
+            high=np.fmax(values, self.high[:, None]),
+            total=np.where(measured, values, 0.0) + self.total[:, None],
+            count=measured + self.count[:, None],
+            hour=hours,
+        )
 
 
 @dataclass(frozen=True)
@@ -158,52 +207,42 @@ class StepEncoder:
         B, T, V = values.shape
         memory = Memory.empty(B, V) if memory is None else memory
         measured = ~np.isnan(values)
-        hours = padded.hours[..., None]
-        step = np.arange(T)[None, :, None]
-        place = np.maximum.accumulate(np.where(measured, step, -1), axis=1)
-        earlier = np.concatenate([np.full((B, 1, V), -1), place[:, :-1]], axis=1)
-        # The measurement before the last one: what was known just before the last one was made.
-        prior = np.take_along_axis(earlier, np.maximum(place, 0), axis=1)
-        fresh = place >= 0
-        at = np.take_along_axis(np.broadcast_to(hours, values.shape), np.maximum(place, 0), axis=1)
-        last = np.where(fresh, _at(values, place), memory.last[:, None])
-        at = np.where(fresh, at, memory.at[:, None])
-        before = np.where(
-            fresh,
-            np.where(prior >= 0, _at(values, prior), memory.last[:, None]),
-            memory.before[:, None],
-        )
-        low = np.minimum.accumulate(np.where(measured, values, np.inf), axis=1)
-        high = np.maximum.accumulate(np.where(measured, values, -np.inf), axis=1)
-        low = np.minimum(low, memory.low[:, None])
-        high = np.maximum(high, memory.high[:, None])
-        total = np.cumsum(np.where(measured, values, 0.0), axis=1) + memory.total[:, None]
-        count = np.cumsum(measured, axis=1) + memory.count[:, None]
+        known = memory.after_step if T == 1 else memory.after_steps
+        after = known(values, measured, padded.hours)
         gap = np.diff(padded.hours, axis=1, prepend=memory.hour[:, None])
-        known = count > 0
+        features = self._told(after, measured, gap, padded.static)
+        return features, Memory(*(part[:, -1] for part in vars(after).values()))
+
+    def _told(
+        self, known: Memory, measured: np.ndarray, gap: np.ndarray, static: np.ndarray
+    ) -> np.ndarray:
+        """Tell what is known at each of T steps: (B, T, inputs)."""
+        T, V = measured.shape[1:]
+        ever, hours = known.count > 0, known.hour[..., None]
         told = {
-            "last": lambda: np.where(known, last, 0.0),
+            "last": lambda: np.where(ever, known.last, 0.0),
             "measured": lambda: measured,
-            "freshness": lambda: np.exp((at - hours) / FRESH_H),  # 0 where never measured
-            "change": lambda: np.where(np.isnan(before) | ~known, 0.0, last - before),
-            "mean": lambda: np.where(known, total / np.maximum(1, count), 0.0),
-            "low": lambda: np.where(known, low, 0.0),
-            "high": lambda: np.where(known, high, 0.0),
-            NEVER: lambda: ~known,
+            "freshness": lambda: np.exp((known.at - hours) / FRESH_H),  # 0 where never measured
+            "change": lambda: np.where(
+                np.isnan(known.before) | ~ever, 0.0, known.last - known.before
+            ),
+            "mean": lambda: np.where(ever, known.total / np.maximum(1, known.count), 0.0),
+            "low": lambda: np.where(ever, known.low, 0.0),
+            "high": lambda: np.where(ever, known.high, 0.0),
+            NEVER: lambda: ~ever,
         }
         for kind in IN_PIECES:
             told[f"{kind} in pieces"] = lambda of=told[kind]: _pieces(of(), CUTS, 1.0)
+        since = np.log1p(np.maximum(0.0, hours))
         parts = [
             *(told[kind]() for kind in self.kinds),
-            self._fixed(padded.static, T),
-            _pieces(np.log1p(np.maximum(0.0, hours)), HOUR_CUTS, 0.5),
-            np.log1p(np.maximum(0.0, hours)) / LOG_DAY,
+            self._fixed(static, T),
+            _pieces(since, HOUR_CUTS, 0.5),
+            since / LOG_DAY,
             np.log1p(np.maximum(0.0, gap))[..., None] / LOG_DAY,
-            measured.mean(2, keepdims=True) if V else np.zeros((B, T, 1)),
+            measured.mean(2, keepdims=True) if V else np.zeros((*measured.shape[:2], 1)),
         ]
-        features = np.concatenate(parts, axis=2, dtype=np.float32, casting="unsafe")
-        parts = (last, before, at, low, high, total, count, padded.hours)
-        return features, Memory(*(part[:, -1] for part in parts))
+        return np.concatenate(parts, axis=2, dtype=np.float32, casting="unsafe")
 
     def rows(self, timelines: Timelines) -> np.ndarray:
         """Tell what is known at every step of whole stays: (N, inputs) float32."""

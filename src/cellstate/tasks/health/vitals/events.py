@@ -14,6 +14,7 @@ from cellstate.data.health.ranges import LARGEST, limits_of
 from cellstate.errors import EventError, did_you_mean, explain
 from cellstate.runtime.chain import Chain
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
+from cellstate.runtime.values import read_number
 from cellstate.tasks.health.alarms import silenced
 from cellstate.tasks.health.steps import Memory, Padded
 from cellstate.tasks.health.vitals.answering import Answering
@@ -26,13 +27,13 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000_000  # microseconds
 KEPT = {
+    "at": np.float64,
+    "total": np.float64,
+    "count": np.float64,
     "last": np.float32,
     "before": np.float32,
     "low": np.float32,
     "high": np.float32,
-    "at": np.float64,
-    "total": np.float64,
-    "count": np.float64,
 }
 """What `Memory` holds of each variable; measurements are float32 already."""
 _WHERE = "event"
@@ -61,22 +62,24 @@ class MonitorStream(AbstractStream):
         fitted = answering.fitted
         layout = fitted.layout
         self._answering, self._fitted, self._weights = answering, fitted, weights
-        self._chains = [
-            Chain(fitted.plan.chain, tensors, weights=weights) for tensors in fitted.weights
-        ]
+        chains = fitted.chains
+        if weights != "float32":
+            layers = fitted.plan.chain
+            chains = tuple(Chain(layers, part, weights=weights) for part in fitted.weights)
+        self._chains = chains
         self._variables = {name: place for place, name in enumerate(layout.variables)}
         self._fixed = {name: place for place, name in enumerate(layout.static)}
         V, S = len(self._variables), len(self._fixed)
         outputs = fitted.plan.outputs if len(fitted.tail) else 0  # kept for surprises alone
         self.state_dtype = np.dtype(
             [
-                ("begun", np.bool_),
                 ("start", np.int64),
                 ("hour", np.float64),
                 ("until", np.float64),
                 ("before", np.float64, (outputs,)),
-                ("static", np.float32, (S,)),
                 ("memory", [(name, kind, (V,)) for name, kind in KEPT.items()]),
+                ("static", np.float32, (S,)),
+                ("begun", np.int32),  # no flag of one byte: kernels take numbers at their places
                 ("networks", np.float32, (len(self._chains), self._chains[0].state_size)),
             ]
         )
@@ -125,6 +128,8 @@ class MonitorStream(AbstractStream):
         states["until"] = -np.inf
         states["static"] = np.nan
         states["before"] = np.nan
+        for place, chain in enumerate(self._chains):
+            states["networks"][:, place] = chain.start_packed(len(entities))
         empty = Memory.empty(len(entities), len(self._variables))
         for name in KEPT:
             states["memory"][name] = getattr(empty, name)
@@ -145,9 +150,9 @@ class MonitorStream(AbstractStream):
             raise EventError(explain(_WHERE, must, type(data).__name__, do))
         for name, given in data.items():
             if name in self._variables:
-                measured[self._variables[name]] = self._number(name, given)
+                measured[self._variables[name]] = read_number(name, given, *self._limits[name])
             elif name in self._fixed:
-                fixed[self._fixed[name]] = self._number(name, given)
+                fixed[self._fixed[name]] = read_number(name, given, *self._limits[name])
             else:
                 must, do = "each variable must be known to the monitor", "See its fields"
                 if isinstance(name, str):
@@ -190,6 +195,9 @@ class MonitorStream(AbstractStream):
                 hours.tolist(), risks.tolist(), alarms.tolist(), strict=True
             )
         ]
+        for place in np.flatnonzero(~np.isfinite(risks)).tolist():
+            must, do = "it must leave the monitor's numbers finite", "Fit the model again"
+            refused.setdefault(place, EventError(explain(_WHERE, must, "others", do)))
         for place, problem in refused.items():
             answers[place], after[place] = problem, states[place]
         return after, answers
@@ -198,8 +206,8 @@ class MonitorStream(AbstractStream):
         self, after: States, rows: Sequence[Any], times: NDArray[np.int64]
     ) -> dict[int, EventError]:
         """Let stays begin with their first event, and find events that no stay can take in."""
-        begins = ~after["begun"]
-        after["begun"] = True
+        begins = after["begun"] == 0
+        after["begun"] = 1
         after["start"][begins] = times[begins]
         refused: dict[int, EventError] = {}
         is_later = (times - after["start"]) / HOUR > after["hour"]
@@ -220,26 +228,10 @@ class MonitorStream(AbstractStream):
         """Advance all networks in place, and give what they and the linear model share: (B, O)."""
         total: NDArray[np.float64] | None = None
         for place, chain in enumerate(self._chains):
-            held = networks[:, place].copy()  # records need not be aligned, as the kernels need it
-            y = chain.step_packed(x, held)
-            networks[:, place] = held
+            y = chain.step_packed(x, networks[:, place])
             total = y.astype(np.float64) if total is None else total + y
         assert total is not None, "there is a network"
         return self._fitted.shared(total / len(self._chains), x)
-
-    def _number(self, name: str, given: Any) -> float:
-        if given is None:
-            return np.nan
-        is_flag = isinstance(given, bool | np.bool_)
-        if is_flag or not isinstance(given, int | float | np.integer | np.floating):
-            must, do = f"{name} must be a number", "Convert it"
-            raise EventError(explain(_WHERE, must, type(given).__name__, do))
-        low, high, unit = self._limits[name]
-        if given < low or given > high:
-            must = f"{name} must lie between {low:g} and {high:g} {unit}".rstrip()
-            do = "Check its unit, or leave it out"
-            raise EventError(explain(_WHERE, must, "a value outside", do))
-        return float(given)
 
     def _about(self, name: str) -> str:
         low, high, _ = self._limits[name]

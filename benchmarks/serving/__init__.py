@@ -1,0 +1,1 @@
+"""What the benchmarks of serving stand on: traffic, the wire, processes, the disk."""
