@@ -116,9 +116,9 @@ class NetworkStream(AbstractStream):
         return model_fingerprint({"task": self.task, **described}, own)
 
     def start(self, entities: Sequence[str]) -> States:
-        """Make the states of which a network starts."""
+        """Make the states before the first event: zero, or what was learned."""
         states = np.empty(len(entities), self.state_dtype)
-        states["memory"] = self._chain.start_packed(len(entities))
+        states["memory"] = self._chain.start_packed(len(states))
         return states
 
     def read(self, data: Mapping[str, Any]) -> list[float] | int:

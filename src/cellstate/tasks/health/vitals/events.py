@@ -62,11 +62,10 @@ class MonitorStream(AbstractStream):
         fitted = answering.fitted
         layout = fitted.layout
         self._answering, self._fitted, self._weights = answering, fitted, weights
-        chains = fitted.chains
+        self._chains = fitted.chains
         if weights != "float32":
             layers = fitted.plan.chain
-            chains = tuple(Chain(layers, part, weights=weights) for part in fitted.weights)
-        self._chains = chains
+            self._chains = tuple(Chain(layers, part, weights=weights) for part in fitted.weights)
         self._variables = {name: place for place, name in enumerate(layout.variables)}
         self._fixed = {name: place for place, name in enumerate(layout.static)}
         V, S = len(self._variables), len(self._fixed)

@@ -130,9 +130,10 @@ class LanguageStream(AbstractStream):
     def start(self, entities: Sequence[str]) -> States:
         """Make states before the first token; a document begins where another one ended."""
         states = np.zeros(len(entities), self.state_dtype)
-        states["memory"] = self._body.start_packed(len(entities))
+        count = len(entities)
+        states["memory"] = self._body.start_packed(count)
         if not self._is_running:
-            self._body.step_packed(np.full(len(entities), EOS), states["memory"])
+            self._body.step_packed(np.full(count, EOS), states["memory"])
             states["begun"] = 1
         return states
 
@@ -162,7 +163,8 @@ class LanguageStream(AbstractStream):
         for place, row in enumerate(rows):
             tokens[place, : len(row)] = row
         memory, begun = after["memory"], after["begun"]
-        hidden = self._body.unpack(memory)[self._body.layers[-1].name].h[-1]
+        width = self._plan.width
+        hidden = memory[:, -2 * width : -width].copy()  # of the last cell, before its c
         nats, judged = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
         for step in range(tokens.shape[1]):
             at = np.flatnonzero(lengths > step)
