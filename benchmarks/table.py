@@ -160,6 +160,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.step:run",
         ("tests/runtime/test_lstm_kernel.py", "tests/runtime/test_chain.py"),
     ),
+    "runtime-step": Benchmark(
+        "Many entities' packed states stepped at once on one core, beside torch and ONNX Runtime.",
+        "benchmarks.runtime_step:run",
+        ("tests/runtime",),
+    ),
     "quantize": Benchmark(
         "Trained forecasters with weights in bf16 and int8: held-out error, deviation, bytes.",
         "benchmarks.quantize:run",
