@@ -30,7 +30,7 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
         """A connection with a deadline for what the other side must send next."""
 
         deadline = float("inf")
-        head = 0  # bytes of a head that is not complete yet; -1 while none is read
+        head = -1  # bytes of a head that is not complete yet, but for its first piece; -1: none
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -40,8 +40,9 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
             self.deadline = self.loop.time() + settings.header_s
 
         def data_received(self, data: bytes) -> None:
+            before = self.head
             super().data_received(data)
-            if self.head >= 0:
+            if before >= 0 and self.head == before:
                 self.head += len(data)
                 if self.head > MOST_HEAD:
                     self.refuse(431)
@@ -58,8 +59,12 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
 
         def on_message_complete(self) -> None:
             self.deadline = float("inf")  # it is the server's turn
-            self.head = 0
             super().on_message_complete()
+
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.deadline == float("inf") and not self.pipeline:
+                self.deadline = self.loop.time() + settings.idle_s + SWEEP_S
 
         def refuse(self, status: int) -> None:
             """Say why, if nothing was said yet, and close the connection."""
