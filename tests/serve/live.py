@@ -6,7 +6,7 @@ import http.client
 import json
 import socket
 from collections.abc import Iterator, Mapping
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from dataclasses import dataclass, replace
 from typing import Any, NamedTuple
 
@@ -82,8 +82,9 @@ class Live:
         with socket.create_connection(("127.0.0.1", self.port), timeout=timeout_s) as connection:
             connection.sendall(data)
             parts: list[bytes] = []
-            while part := connection.recv(65536):
-                parts.append(part)
+            with suppress(ConnectionResetError):  # it did not want to read all
+                while part := connection.recv(65536):
+                    parts.append(part)
             return b"".join(parts)
 
 

@@ -53,7 +53,7 @@ def test_an_event_that_is_refused_is_an_error_alone_and_a_result_among_many(clie
     with pytest.raises(EventError, match="in range"):
         client.push("c-4", {"x": 1e9})
     client.push("c-4", {"x": 1}, end=True)
-    with pytest.raises(EventError, match="one that is ended can begin"):
+    with pytest.raises(EventError, match="ended"):
         client.push("c-4", {"x": 1})
     good, bad = client.push_many(
         [{"entity": "c-5", "data": {"x": 1}}, {"entity": "c-5", "data": {"x": 1e9}}]
@@ -110,6 +110,12 @@ def test_bad_calls_are_explained(
 ) -> None:
     with pytest.raises(InputError, match=message):
         call(client)
+
+
+def test_a_body_that_is_too_large_is_explained_at_once() -> None:
+    with serving(http=HttpSettings(max_body=100_000)) as live, Client(live.url) as client:
+        with pytest.raises(InputError, match="the body may have 100000 bytes"):
+            client.push("a", {"x": 1, "note": "a" * 700_000})
 
 
 def test_no_server_is_explained() -> None:

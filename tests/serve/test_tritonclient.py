@@ -67,7 +67,7 @@ def test_a_sequence_keeps_its_state_from_start_to_end(client: Any, binary: bool,
             assert result.as_numpy("pair").tolist() == [[1, 2]]
             assert result.as_numpy("note").tolist() == [b"seen"]
     assert sums == [0.5, 2.0, 4.5]
-    with pytest.raises(triton.InferenceServerException, match="must be live"):
+    with pytest.raises(triton.InferenceServerException, match="ended"):
         client.infer("model", [given("x", [1.0], "FP64", binary=binary)], sequence_id=sequence)
 
 

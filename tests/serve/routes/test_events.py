@@ -180,6 +180,8 @@ def test_bodies_have_a_bound_however_they_are_sent() -> None:
         chunked = head + b"transfer-encoding: chunked\r\n\r\n" + b"1f4\r\n" + b" " * 500 + b"\r\n"
         chunked += (b"1f4\r\n" + b" " * 500 + b"\r\n") * 3 + b"0\r\n\r\n"
         assert live.raw(chunked).startswith(b"HTTP/1.1 413")
+        long = b" " * 5000  # whose sender hears of it all the same
+        assert live.call("POST", "/v1/entities/a/events", body=long).status == 413
         announced = head + b"content-length: 99999999999\r\n\r\n"
         assert live.raw(announced).startswith(b"HTTP/1.1 413")
 

@@ -28,6 +28,7 @@ SAFE_HEADERS = [
     (b"referrer-policy", b"no-referrer"),
     (b"x-content-type-options", b"nosniff"),
 ]
+_PATIENT = 8  # times the allowed length are read of a body before its sender is cut off
 _STRICT_TRANSPORT = (b"strict-transport-security", b"max-age=31536000")
 
 
@@ -121,11 +122,12 @@ class Call:
         Raises
         ------
         Problem
-            Status 413: it is longer than `most` bytes. What is beyond was not read.
+            Status 413: it is longer than `most` bytes.
         GoneError
             The connection was closed before the end of it.
         """
         if self.length > most:
+            await self._discard(self.length, _PATIENT * most)
             raise _long_body(most)
         parts: list[bytes] = []
         size = 0
@@ -136,10 +138,22 @@ class Call:
             part = message.get("body", b"")
             size += len(part)
             if size > most:
+                if message.get("more_body", False):
+                    await self._discard(size, _PATIENT * most)
                 raise _long_body(most)
             if not message.get("more_body", False):
                 return b"".join([*parts, part]) if parts else part
             parts.append(part)
+
+    async def _discard(self, size: int, most: int) -> None:
+        """Read on for a while: whoever is still sending would not hear the answer."""
+        if size > most and self.length >= 0:
+            return
+        while True:
+            message = await self.receive()
+            size += len(message.get("body", b"")) if self.length < 0 else 0
+            if not message.get("more_body", False) or size > most:
+                return
 
     def query(self, *known: str) -> dict[str, str]:
         """Read the query string.

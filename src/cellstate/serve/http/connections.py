@@ -64,6 +64,11 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
             self.head = -1
             super().on_message_complete()
 
+        def on_response_complete(self) -> None:
+            super().on_response_complete()
+            if self.deadline == float("inf") and not self.pipeline:
+                self.deadline = self.loop.time() + settings.idle_s + SWEEP_S
+
         def refuse(self, status: int) -> None:
             """Say why, if nothing was said yet, and close the connection."""
             if self.transport.is_closing():
