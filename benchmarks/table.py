@@ -22,6 +22,7 @@ LANGUAGE = (
 )
 HEALTH = ("tests/data/health", "tests/tasks/health")
 TEXT_CLASSES = ("tests/tasks/text/test_classifier.py", "tests/tasks/text/classification")
+SERVE = ("tests/benchmarks/test_serving.py", "tests/serve")
 LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -163,5 +164,25 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Trained forecasters with weights in bf16 and int8: held-out error, deviation, bytes.",
         "benchmarks.quantize:run",
         ("tests/runtime/test_stored_weights.py",),
+    ),
+    "serve-load": Benchmark(
+        "The server under an open loop of load: delays by offered rate, what it sustains, memory.",
+        "benchmarks.serve_load:run",
+        SERVE,
+    ),
+    "serve-peers": Benchmark(
+        "The served model stepped by other runtimes, durably or not, and Triton beside the server.",
+        "benchmarks.serve_peers:run",
+        SERVE,
+    ),
+    "serve-soak": Benchmark(
+        "Half an hour of mixed load: whether memory, descriptors and files stay as they are.",
+        "benchmarks.serve_soak:run",
+        SERVE,
+    ),
+    "serve-shards": Benchmark(
+        "Three servers on PostgreSQL, one killed under load: what is lost, how long it takes.",
+        "benchmarks.serve_shards:run",
+        SERVE,
     ),
 }

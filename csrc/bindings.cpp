@@ -10,6 +10,8 @@
 #include <utility>
 
 #include "packed_cells.h"
+#include "packed_chain.h"
+#include "packed_layers.h"
 #include "plain_gradient.h"
 #include "run.h"
 #include "variant_arrays.h"
@@ -45,17 +47,6 @@ Steps<Real> steps_of(size_t steps, size_t batch, const Sizes& sizes, bool revers
           data<uint8_t>(reset), start_h, start_c};
 }
 
-// Narrow weights are of plain cells.
-template <class Real>
-Variant<Real> varied_of(const PackedCell<Real>& cell, const VariantArrays* variant, size_t batch) {
-  if (!variant) return {};
-  if (cell.weights.view().stored != Stored::full) {
-    refuse("a varied cell must have its weights stored in full", "narrow ones",
-           "Pack them with stored='full'");
-  }
-  return variant->view<Real>(batch, cell.hidden_size, cell.output_size);
-}
-
 template <class Real>
 void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
                   const Output& y, const MaybeOutput& h, const Output& c, bool reverse,
@@ -78,7 +69,7 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
   if (cells) check<Real>("cells", *cells, {T, B, H});
   if (normed) check<Real>("normed", *normed, {T, B, 2, 4 * H});
   if (stats) check<Real>("stats", *stats, {T, B, 4});
-  const Variant<Real> varied = varied_of(cell, variant, B);
+  const Variant<Real> varied = variant ? variant->view<Real>(B, H, P) : Variant<Real>{};
   check_threads(threads);
   check_apart("y", y, "x", x);
   check_apart("y", y, "h0", h0);
@@ -100,41 +91,6 @@ void lstm_forward(const PackedCell<Real>& cell, const Input& x, const Input& h0,
       variant ? &varied : nullptr, data<Real>(normed), data<Real>(stats)};
   const nb::gil_scoped_release release;
   run_rows(call, threads, cell.kernels.forward_bytes, cell.kernels.forward);
-}
-
-// (B, size), or one layer's (1, B, size).
-template <class Real, class Array>
-void check_state(const char* name, const Array& array, size_t batch, size_t size) {
-  if (array.ndim() == 3) return check<Real>(name, array, {1, batch, size});
-  check<Real>(name, array, {batch, size});
-}
-
-// One step, for a caller that counts microseconds.
-template <class Real>
-void lstm_step(const PackedCell<Real>& cell, const Input& x, const Input& h0, const Input& c0,
-               const Output& h, const Output& c, int threads, const VariantArrays* variant) {
-  check_axes("x", x, 2);
-  const size_t B = x.shape(0), I = cell.input_size, H = cell.hidden_size, P = cell.output_size;
-  check<Real>("x", x, {B, I});
-  check_state<Real>("h", h0, B, P);
-  check_state<Real>("c", c0, B, H);
-  check_state<Real>("h_out", h, B, P);
-  check_state<Real>("c_out", c, B, H);
-  check_threads(threads);
-  check_apart("h_out", h, "x", x);
-  check_apart("h_out", h, "h", h0);
-  check_apart("h_out", h, "c", c0);
-  check_apart("h_out", h, "c_out", c);
-  check_apart("c_out", c, "x", x);
-  check_apart("c_out", c, "h", h0);
-  if (c.data() != c0.data()) check_apart("c_out", c, "c", c0);
-  const Variant<Real> varied = varied_of(cell, variant, B);
-  const Steps<Real> shape{1, B, I, H, P, false, nullptr, nullptr, nullptr, nullptr};
-  const nb::gil_scoped_release release;
-  run_rows(Forward<Real>{cell.weights.view(), cell.projection.view(), shape, data<Real>(x),
-                         data<Real>(h0), data<Real>(c0), data<Real>(h), P, nullptr, data<Real>(c),
-                         nullptr, nullptr, variant ? &varied : nullptr},
-           threads, cell.kernels.forward_bytes, cell.kernels.forward);
 }
 
 template <class Real>
@@ -266,47 +222,6 @@ void dropout_mask(uint32_t key, uint32_t stream, double rate, const Output& out)
   fill_mask<float>(key, stream, rate, out);
 }
 
-struct PackedLinear {
-  const Kernels<float>& kernels;
-  size_t inputs, outputs;
-  Activation activation;
-  PackedWeights<float> weights;
-};
-
-Activation activation_named(const std::string& name) {
-  if (name == "identity") return Activation::identity;
-  if (name == "relu") return Activation::relu;
-  if (name == "tanh") return Activation::tanh;
-  refuse("activation must be 'identity', 'relu' or 'tanh'", "'" + name + "'",
-         "Choose one of the three");
-}
-
-void make_linear(PackedLinear* self, const Input& weight, const Input& bias,
-                 const std::string& activation, const Name& isa) {
-  check_axes("weight", weight, 2);
-  const size_t O = weight.shape(0), I = weight.shape(1);
-  check<float>("weight", weight, {O, I});
-  check<float>("bias", bias, {O});
-  const Kernels<float>& kernels = kernels_for<float>(isa);
-  new (self) PackedLinear{kernels, I, O, activation_named(activation),
-                          PackedWeights<float>::product(data<float>(weight), data<float>(bias), I,
-                                                        O, kernels.lanes)};
-}
-
-void linear(const PackedLinear& layer, const Input& x, const Output& y, int threads) {
-  check_axes("x", x, 2);
-  const size_t batch = x.shape(0);
-  check<float>("x", x, {batch, layer.inputs});
-  check<float>("y", y, {batch, layer.outputs});
-  check_threads(threads);
-  check_apart("y", y, "x", x);
-  const nb::gil_scoped_release release;
-  run_product(layer.kernels,
-              Product<float>{layer.weights.view(), layer.inputs, layer.outputs, layer.activation,
-                             data<float>(x), data<float>(y)},
-              batch, threads);
-}
-
 template <class Real>
 void run_elementwise(const std::string& function, const Input& x, const Output& y,
                      const Name& isa) {
@@ -378,8 +293,6 @@ void define(nb::module_& m, const char* cell, const char* gradient) {
         "reset"_a = nb::none(), "start_h"_a = nb::none(), "start_c"_a = nb::none(),
         "gates"_a = nb::none(), "cells"_a = nb::none(), "variant"_a = nb::none(),
         "normed"_a = nb::none(), "stats"_a = nb::none(), "threads"_a = 1);
-  m.def("lstm_step", &lstm_step<Real>, "packed"_a, "x"_a, "h"_a, "c"_a, "h_out"_a, "c_out"_a,
-        "threads"_a = 1, "variant"_a = nb::none());
   m.def("lstm_backward", &lstm_backward<Real>, "packed"_a, "c0"_a, "gates"_a, "cells"_a, "dy"_a,
         "dh_n"_a, "dc_n"_a, "dsums"_a, "dh0"_a, "dc0"_a, "dh"_a = nb::none(), nb::kw_only(),
         "reverse"_a = false, "lengths"_a = nb::none(), "reset"_a = nb::none(),
@@ -407,13 +320,8 @@ NB_MODULE(_native, m) {
   define_variant(m);
   define<float>(m, "PackedLSTM", "PackedGradient");
   define<double>(m, "PackedLSTM64", "PackedGradient64");
-  nb::class_<PackedLinear>(m, "PackedLinear")
-      .def("__init__", &make_linear, "weight"_a, "bias"_a, "activation"_a = "identity",
-           nb::kw_only(), "isa"_a = nb::none())
-      .def_prop_ro("isa", [](const PackedLinear& p) { return p.kernels.isa; })
-      .def_ro("inputs", &PackedLinear::inputs)
-      .def_ro("outputs", &PackedLinear::outputs);
-  m.def("linear", &linear, "packed"_a, "x"_a, "y"_a, "threads"_a = 1);
+  define_layers(m);
+  define_chain(m);
   m.def("elementwise", &elementwise, "function"_a, "x"_a, "y"_a, nb::kw_only(),
         "isa"_a = nb::none());
 }

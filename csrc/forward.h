@@ -22,6 +22,7 @@ struct ForwardSpace {
   const Real** x;  // of the step, or of all steps of a stretch
   const Real** h;
   const Real** c;
+  Real** new_c;  // where the cell state of each row is kept
   const Real** old_h;  // where a variant needs h itself beside what the sums see of it
   Real* seen_h;        // (rows, P): h with its dropout mask
   Real* of_x;          // (stretch, rows, 4H): W_ih x, where sums are normalised
@@ -37,6 +38,7 @@ struct ForwardSpace {
     x = cutter.take<const Real*>(rows * (stretch ? stretch : 1));
     h = cutter.take<const Real*>(rows);
     c = cutter.take<const Real*>(rows);
+    new_c = cutter.take<Real*>(rows);
     const Variant<Real>* v = call.variant;
     old_h = v ? cutter.take<const Real*>(rows) : nullptr;
     seen_h = cutter.take<Real>(v && v->keep_h ? rows * call.shape.output_size : 0);
@@ -96,7 +98,7 @@ struct CellOutput {
   __attribute__((always_inline)) inline void put_out(Vector c, Vector h, size_t row, size_t unit,
                                                      size_t used) const {
     const size_t H = call.shape.hidden_size;
-    store_first(call.c + numbers[row] * H + unit, c, used);
+    store_first(space.new_c[row] + unit, c, used);
     Real* to = call.projection.count ? space.cells + row * H : call.y + place(row) * call.y_stride;
     store_first(to + unit, h, used);
     if (call.cells) store_first(call.cells + place(row) * H + unit, c, used);
@@ -195,7 +197,7 @@ struct NormedStep : CellOutput {
     Real* normed = call.normed ? call.normed + place(row) * 8 * H : nullptr;
     for (size_t unit = 0; unit < H; unit += lanes) {
       const size_t used = used_of(unit, lanes, H);
-      const Real* bias = call.weights.blocks + unit / lanes * block_size<Stored::full>(call.weights);
+      const Real* bias = bias_of(call.weights, unit / lanes);
       Vector a[vectors_per_block];
       CELLSTATE_UNROLL for (size_t gate = 0; gate < vectors_per_block; ++gate) {
         const size_t at = gate * H + unit;
@@ -283,6 +285,17 @@ CELLSTATE_INLINE void prefetch(const Forward<Real>& call, const Walk& walk, cons
   }
 }
 
+// Where row `number` of h0 and h, and of c0 and c, begins.
+CELLSTATE_INLINE size_t place_of(const Forward<Real>& call, size_t number) {
+  return call.spread.places ? (size_t)call.spread.places[number] : number;
+}
+CELLSTATE_INLINE size_t h_at(const Forward<Real>& call, size_t number) {
+  return place_of(call, number) * (call.spread.h_stride ? call.spread.h_stride : call.shape.output_size);
+}
+CELLSTATE_INLINE size_t c_at(const Forward<Real>& call, size_t number) {
+  return place_of(call, number) * (call.spread.c_stride ? call.spread.c_stride : call.shape.hidden_size);
+}
+
 // Where the state before step t of each active row stands.
 CELLSTATE_INLINE void find_states(const Forward<Real>& call, const Walk& walk, const size_t* numbers,
                                   size_t t, const ForwardSpace& space) {
@@ -294,11 +307,11 @@ CELLSTATE_INLINE void find_states(const Forward<Real>& call, const Walk& walk, c
       space.h[row] = shape.start_h;
       space.c[row] = shape.start_c;
     } else if (t == walk.first(number)) {
-      space.h[row] = call.h0 + number * shape.output_size;
-      space.c[row] = call.c0 + number * shape.hidden_size;
+      space.h[row] = call.h0 + h_at(call, number);
+      space.c[row] = call.c0 + c_at(call, number);
     } else {
       space.h[row] = call.y + (before * shape.batch + number) * call.y_stride;
-      space.c[row] = call.c + number * shape.hidden_size;
+      space.c[row] = space.new_c[row];
     }
     if (!call.variant) continue;
     space.old_h[row] = space.h[row];
@@ -326,11 +339,11 @@ CELLSTATE_INLINE void finish(const Forward<Real>& call, const Walk& walk, Rows r
       if (call.gates) fill_zero(call.gates + place * 4 * H, 4 * H);
       if (call.cells) fill_zero(call.cells + place * H, H);
     }
-    if (!length) copy(call.c + number * H, call.c0 + number * H, H);
+    if (!length) copy(call.c + c_at(call, number), call.c0 + c_at(call, number), H);
     if (!call.h) continue;
     const size_t place = length ? walk.last(number) * shape.batch + number : 0;
-    const Real* h = length ? call.y + place * call.y_stride : call.h0 + number * P;
-    copy(call.h + number * P, h, P);
+    const Real* h = length ? call.y + place * call.y_stride : call.h0 + h_at(call, number);
+    copy(call.h + h_at(call, number), h, P);
   }
 }
 
@@ -345,6 +358,7 @@ static void forward_with(const Forward<Real>& call, Rows rows, void* workspace, 
   const auto x = operand<stored>(call.weights, space.x, shape.input_size);
   const auto h = operand<stored>(call.weights, space.h, shape.output_size, shape.input_size);
   const Real* shares = nullptr;
+  for (size_t row = 0; row < rows.count; ++row) space.new_c[row] = call.c + c_at(call, rows.numbers[row]);
   for (size_t s = 0; s < shape.steps; ++s) {
     if (stretch && s % stretch == 0) {
       size_t count = 0;
@@ -373,20 +387,15 @@ static void forward_with(const Forward<Real>& call, Rows rows, void* workspace, 
     }
     const CellOutput output{call, space, rows.numbers, t};
     const auto fused = stretch ? Operand<stored>{} : x;
-    bool done = false;
-    if constexpr (stored == Stored::full) {  // narrow weights are of plain cells
-      done = call.variant != nullptr;
-      if (normed) {
-        const NormedStep step{output, stretch ? shares : space.of_x};
-        const SumsTile in_x{space.of_x, shape.hidden_size}, in_h{space.of_h, shape.hidden_size};
-        if (!stretch) for_each_tile(call.weights, active, x, {}, space.partial, in_x, team);
-        for_each_tile(call.weights, active, {}, h, space.partial, in_h, team);
-        for (size_t row = 0; row < active; ++row) step.finish(row);
-      } else if (call.variant) {
-        for_each_tile(call.weights, active, fused, h, space.partial, CellTile<true>{output, shares}, team);
-      }
-    }
-    if (!done) {
+    if (normed) {
+      const NormedStep step{output, stretch ? shares : space.of_x};
+      const SumsTile in_x{space.of_x, shape.hidden_size}, in_h{space.of_h, shape.hidden_size};
+      if (!stretch) for_each_tile(call.weights, active, x, {}, space.partial, in_x, team);
+      for_each_tile(call.weights, active, {}, h, space.partial, in_h, team);
+      for (size_t row = 0; row < active; ++row) step.finish(row);
+    } else if (call.variant) {
+      for_each_tile(call.weights, active, fused, h, space.partial, CellTile<true>{output, shares}, team);
+    } else {
       for_each_tile(call.weights, active, fused, h, space.partial, CellTile<false>{output, shares}, team);
     }
     if (stretch) shares += active * share;

@@ -3,6 +3,7 @@
 #include "accumulate.h"
 #include "backward.h"
 #include "forward.h"
+#include "norm.h"
 #include "product.h"
 
 namespace cellstate {
@@ -20,6 +21,7 @@ extern const Kernels<CELLSTATE_REAL> CELLSTATE_TABLE = {
     CELLSTATE_HERE::backward_bytes,
     CELLSTATE_HERE::backward,
     CELLSTATE_HERE::product,
+    CELLSTATE_HERE::normalise,
     CELLSTATE_HERE::accumulate,
     CELLSTATE_HERE::elementwise<CELLSTATE_HERE::exp>,
     CELLSTATE_HERE::elementwise<CELLSTATE_HERE::sigmoid>,

@@ -107,6 +107,13 @@ struct Team {
 
 constexpr Team alone = {0, 1, nullptr, nullptr};
 
+// States that lie among other things: row b's is number places[b], and numbers are so far apart.
+struct Spread {
+  size_t h_stride = 0;  // of h0 and h; 0 where these are dense
+  size_t c_stride = 0;  // of c0 and c
+  const int64_t* places = nullptr;  // (B,), no two alike; null for b itself
+};
+
 // T steps of a cell. In the padding y, gates and cells become zero.
 template <class Real>
 struct Forward {
@@ -118,13 +125,15 @@ struct Forward {
   const Real* c0;   // (B, H), may be the same array as c
   Real* y;          // (T, B, P), apart from all others
   size_t y_stride;  // from one row of y to the next
-  Real* h;          // (B, P) after the last valid step, or null
+  Real* h;          // (B, P) after the last valid step, may be the same array as h0; or null
   Real* c;          // (B, H)
   Real* gates;      // (T, B, 4H) activations, or null
   Real* cells;      // (T, B, H) cell states, or null
   const Variant<Real>* variant = nullptr;  // null for the plain cell
   Real* normed = nullptr;  // (T, B, 2, 4H) normalised sums W_ih x and W_hh h, or null
   Real* stats = nullptr;   // (T, B, 4) scale of either, mean and scale of c, or null
+  // Where the states of the rows are, if not one after the other in dense arrays.
+  Spread spread = {};
 };
 
 // The gradient of the same steps, from the last to the first.
@@ -172,6 +181,17 @@ struct Product {
   Real* y;        // (B, O), apart from x
 };
 
+// y = (x - mean) / sqrt(variance + epsilon) weight + bias, row by row.
+template <class Real>
+struct Norm {
+  size_t size;
+  Real epsilon;
+  const Real* weight;  // (size,)
+  const Real* bias;    // (size,)
+  const Real* x;       // (B, size)
+  Real* y;             // (B, size), may be the same array as x
+};
+
 // c += aᵀ b, where rows of a and b belong together.
 template <class Real>
 struct Accumulate {
@@ -198,6 +218,7 @@ struct Kernels {
   size_t (*backward_bytes)(const Backward<Real>& call, size_t rows);
   void (*backward)(const Backward<Real>& call, Rows rows, void* workspace, Team team);
   void (*product)(const Product<Real>& call, size_t first, size_t last);     // rows of x
+  void (*normalise)(const Norm<Real>& call, size_t first, size_t last);      // rows of x
   void (*accumulate)(const Accumulate<Real>& call, size_t first, size_t last);  // rows of c
   Elementwise<Real> exp, sigmoid, tanh;
   // Entries [first, last) of a dropout mask: 0 for a share `rate` of them, else 1 / (1 - rate).

@@ -3,12 +3,11 @@
 #ifndef CELLSTATE_PACKED_H
 #define CELLSTATE_PACKED_H
 
-#include <memory>
-#include <new>
 #include <optional>
 #include <string>
 #include <utility>
 
+#include "aligned.h"
 #include "arrays.h"
 #include "lstm.h"
 
@@ -45,22 +44,6 @@ const Kernels<Real>& kernels_for(const Name& isa) {
   }
   return *best;
 }
-
-// Memory that is aligned as kernels ask for it.
-class Aligned {
- public:
-  explicit Aligned(size_t bytes)
-      : data_(::operator new(bytes ? bytes : 1, std::align_val_t{alignment})), bytes_(bytes) {}
-  void* get() const { return data_.get(); }
-  size_t bytes() const { return bytes_; }
-
- private:
-  struct Free {
-    void operator()(void* p) const { ::operator delete(p, std::align_val_t{alignment}); }
-  };
-  std::unique_ptr<void, Free> data_;
-  size_t bytes_;
-};
 
 template <class Real>
 class PackedWeights {

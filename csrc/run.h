@@ -6,7 +6,7 @@
 #include <algorithm>
 #include <vector>
 
-#include "packed.h"
+#include "aligned.h"
 #include "rows.h"
 
 namespace cellstate {

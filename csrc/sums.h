@@ -177,14 +177,18 @@ CELLSTATE_INLINE Operand<stored> operand(const Packed<Real>& packed, const Real*
   }
 }
 
+// Where a block's biases stand.
+CELLSTATE_INLINE const Real* bias_of(const Packed<Real>& packed, size_t block) {
+  const bool full = packed.stored == Stored::full;
+  return packed.blocks + block * (full ? block_size<Stored::full>(packed) : narrow_head * block_width);
+}
+
 // Sums that start from the biases.
 template <int R, int N>
 CELLSTATE_INLINE Sums<R, N> biases(const Packed<Real>& packed, size_t block) {
-  const bool full = packed.stored == Stored::full;
-  const size_t size = full ? block_size<Stored::full>(packed) : narrow_head * block_width;
   Sums<R, N> total;
   CELLSTATE_UNROLL for (int n = 0; n < N; ++n) {
-    const Real* from = packed.blocks + (block + n) * size;
+    const Real* from = bias_of(packed, block + n);
     CELLSTATE_UNROLL for (int r = 0; r < R; ++r) {
       CELLSTATE_UNROLL for (size_t v = 0; v < vectors_per_block; ++v) {
         total.of[n][r][v] = load(from + v * lanes);

@@ -202,10 +202,10 @@ CELLSTATE_INLINE Real sum_of_powers(const Real* values, size_t count, Real level
   return total;
 }
 
-CELLSTATE_INLINE Moments moments(const Real* values, size_t count) {
+CELLSTATE_INLINE Moments moments(const Real* values, size_t count, Real added = epsilon) {
   const Real mean = sum_of_powers<1>(values, count, 0) / (Real)count;
   const Real variance = sum_of_powers<2>(values, count, mean) / (Real)count;
-  return {mean, 1 / (Real)__builtin_sqrt(variance + epsilon)};
+  return {mean, 1 / (Real)__builtin_sqrt(variance + added)};
 }
 
 }  // namespace cellstate::CELLSTATE_HERE

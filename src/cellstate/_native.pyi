@@ -1,8 +1,11 @@
 """The recurrence's kernels, compiled from csrc/; see csrc/lstm.h."""
 
+from collections.abc import Sequence
+
 import numpy as np
 from numpy.typing import NDArray
 
+_Indices = NDArray[np.int64]
 _Floats = NDArray[np.float32]
 _Doubles = NDArray[np.float64]
 _Real = NDArray[np.float32] | NDArray[np.float64]
@@ -128,21 +131,6 @@ class Variant:
 def dropout_mask(key: int, stream: int, rate: float, out: _Real) -> None:
     """Fill `out` (rows, columns) with zeros and 1 / (1 - rate), as cellstate.ops.noise does."""
 
-def lstm_step(
-    packed: PackedLSTM | PackedLSTM64,
-    x: _Real,
-    h: _Real,
-    c: _Real,
-    h_out: _Real,
-    c_out: _Real,
-    threads: int = 1,
-    variant: Variant | None = None,
-) -> None:
-    """Advance B rows by one step: `x` (B, I), h (B, P), c (B, H); `c_out` may be `c` itself.
-
-    States may have an axis of one layer before the others.
-    """
-
 def lstm_forward(
     packed: PackedLSTM | PackedLSTM64,
     x: _Real,
@@ -263,6 +251,64 @@ class PackedLinear:
 
 def linear(packed: PackedLinear, x: _Floats, y: _Floats, threads: int = 1) -> None:
     """Write activation(x Wᵀ + b) to `y`: `x` (B, I), `y` (B, O)."""
+
+class PackedNorm:
+    """Layer normalisation: `weight` and `bias` (I,), which must not change."""
+
+    def __init__(
+        self,
+        weight: _Floats,
+        bias: _Floats,
+        epsilon: float = 1e-5,
+        *,
+        isa: str | None = None,
+    ) -> None: ...
+    @property
+    def isa(self) -> str: ...
+
+def normalise(packed: PackedNorm, x: _Floats, y: _Floats) -> None:
+    """Write (x - mean) / √(variance + epsilon) weight + bias to `y`, row by row: (B, I) each."""
+
+class PackedChain:
+    """Layers that one call steps for all rows; see csrc/chain.h.
+
+    Each layer takes what the one before it gives. A row's state is packed: `state_size` numbers,
+    layer by layer, of each cell h and then c, of frames the inputs from the oldest on.
+    """
+
+    def __init__(self) -> None: ...
+    def add_table(self, vectors: _Floats) -> None:
+        """Begin with vectors (count, size) by number; they must not change."""
+
+    def add_linear(self, packed: PackedLinear) -> None: ...
+    def add_norm(self, packed: PackedNorm) -> None: ...
+    def add_lstm(self, cells: list[PackedLSTM], variants: list[Variant | None]) -> None: ...
+    def add_frames(self, inputs: int, frames: int) -> None:
+        """Put the last `frames` inputs side by side, the oldest first."""
+
+    @property
+    def state_size(self) -> int: ...
+    def step(
+        self,
+        x: _Floats | _Indices,
+        states: _Floats,
+        rows: _Indices | None,
+        y: _Floats,
+        threads: int = 1,
+    ) -> None:
+        """Advance B rows by one step: `x` (B, I) or (B,), `y` (B, O).
+
+        `states` (N, S), rows of which may lie apart, changes in place in the `rows` (B,) that take
+        part, which must differ; the first B if None.
+        """
+
+    def step_apart(
+        self, x: _Floats | _Indices, states: Sequence[_Floats], y: _Floats, threads: int = 1
+    ) -> None:
+        """Advance B rows, whose states are arrays of their own (n, B, width), changed in place.
+
+        They are h and c of each stack of cells and the inputs of frames, in the order of layers.
+        """
 
 def elementwise(
     function: str,

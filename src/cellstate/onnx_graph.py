@@ -157,6 +157,33 @@ class Graph:
         return model
 
 
+def uncoupled(array: Array, gates: int) -> Array:
+    """Put the input gate before the gates f, g, o, or the peepholes f, o, of coupled cells.
+
+    Coupled gates become two of their own: 1 - σ(a) = σ(-a), also of the hard sigmoid, so that i
+    takes the weights of f with the sign changed. The operator's `input_forget` is left out: ONNX
+    Runtime couples by f = 1 - i, its text does not say which, and many runtimes do not read it.
+
+    Examples
+    --------
+    >>> uncoupled(np.array([1.0, 2.0, 3.0]), gates=3)
+    array([-1.,  1.,  2.,  3.])
+    """
+    f, *others = np.split(array, gates)
+    return np.concatenate([-f, f, *others])
+
+
+def lstm_options(*, hard_sigmoid: bool, directions: int = 1) -> dict[str, Any]:
+    """Give the operator's attributes of a variant, beside those of the plain cell."""
+    if not hard_sigmoid:
+        return {}
+    return {
+        "activations": ["HardSigmoid", "Tanh", "Tanh"] * directions,
+        "activation_alpha": [1 / 6] * directions,
+        "activation_beta": [0.5] * directions,
+    }
+
+
 def session_of(model: Any) -> Any:
     """Load a model into ONNX Runtime, on the CPU."""
     runtime = require("onnxruntime", extra="onnx")

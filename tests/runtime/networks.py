@@ -4,7 +4,8 @@ from __future__ import annotations
 
 import numpy as np
 
-from cellstate import network
+from cellstate import _native, network
+from cellstate.runtime.state import Memory
 
 STACK = (
     network.Linear("stem", 5, 7, "relu"),
@@ -17,6 +18,36 @@ TEXT = (
     network.Embedding("letters", 11, 6),
     network.LSTM("body", 6, 16),
     network.Linear("head", 16, 11),
+)
+
+VARIANTS = {
+    "peephole": {"peephole": True},
+    "coupled": {"coupled": True},
+    "coupled with peepholes": {"coupled": True, "peephole": True},
+    "layer norm": {"layer_norm": True},
+    "hard sigmoid": {"hard_sigmoid": True},
+    "cell clip": {"cell_clip": 0.3},
+    "zoneout": {"zoneout_c": 0.3, "zoneout_h": 0.1},
+    "projection": {"proj_size": 5},
+    "learned start": {"learn_initial_state": True},
+}
+VARIANTS["all"] = {name: value for one in VARIANTS.values() for name, value in one.items()}
+
+
+def varied(name, inputs=3, hidden=19, layers=2):
+    """Describe a network with a variant of the cell, of odd sizes."""
+    cells = network.LSTM("body", inputs, hidden, layers, **VARIANTS[name])
+    return (cells, network.Linear("head", cells.output_size, 2))
+
+
+STACKED = (
+    network.FrameStack("last", 3, 4),
+    network.Dropout("drop", 0.1),
+    network.Linear("stem", 12, 6, "relu"),
+    network.FrameStack("one", 6, 1),
+    network.LayerNorm("norm", 6),
+    network.LSTM("body", 6, 9, peephole=True),
+    network.FrameStack("outputs", 9, 2),
 )
 
 
@@ -41,23 +72,24 @@ def random_tensors(layers, rng, dtype=np.float32):
             case network.LSTM():
                 H = layer.hidden_size
                 for k in range(layer.num_layers):
-                    inputs = layer.input_size if k == 0 else H
-                    draw(f"{layer.name}.weight_ih_l{k}", (4 * H, inputs), H)
-                    draw(f"{layer.name}.weight_hh_l{k}", (4 * H, H), H)
-                    draw(f"{layer.name}.bias_ih_l{k}", (4 * H,), H)
-                    draw(f"{layer.name}.bias_hh_l{k}", (4 * H,), H)
+                    for part, shape in layer.tensors(k).items():
+                        draw(f"{layer.name}.{part}", shape, H)
+                        if part.startswith(("norm_ih", "norm_hh", "norm_c_l")):
+                            tensors[f"{layer.name}.{part}"] += 1
+                if layer.learn_initial_state:
+                    draw(f"{layer.name}.initial_h", (layer.num_layers, layer.output_size), 1)
+                    draw(f"{layer.name}.initial_c", (layer.num_layers, H), 1)
     return tensors
 
 
 def random_state(layers, batch, rng):
     """Draw states that differ from zero and from each other."""
     return {
-        layer.name: tuple(
-            rng.standard_normal((layer.num_layers, batch, layer.hidden_size)).astype(np.float32)
-            for _ in "hc"
+        name: tuple(
+            rng.standard_normal((part.number, batch, part.width)).astype(np.float32)
+            for part in parts
         )
-        for layer in layers
-        if isinstance(layer, network.LSTM)
+        for name, parts in Memory(layers).parts.items()
     }
 
 
@@ -66,6 +98,11 @@ def random_input(layers, steps, batch, rng):
         return rng.integers(0, layers[0].count, (steps, batch))
     width = network.features_in(layers[0])
     return rng.standard_normal((steps, batch, width)).astype(np.float32)
+
+
+def native_step(packed, x, h, c, h_out, c_out):
+    """Run the kernel over one step."""
+    _native.lstm_forward(packed, x[np.newaxis], h, c, h_out[np.newaxis], None, c_out)
 
 
 def sigmoid(x):

@@ -4,7 +4,7 @@ import numpy as np
 import pytest
 
 from cellstate import _native
-from tests.runtime.networks import exact_lstm
+from tests.runtime.networks import exact_lstm, native_step
 
 RUNS_HERE = [name for name, runs_here in _native.isas() if runs_here]
 SIZES = [(1, 1, 1), (2, 3, 7), (3, 1, 32), (5, 7, 33), (7, 100, 40), (13, 64, 64), (33, 4, 17)]
@@ -31,7 +31,7 @@ def problem(B, I, H, seed=0, T=None):
 @pytest.mark.parametrize(("B", "I", "H"), SIZES)
 def test_step_gives_the_exact_answer(isa, B, I, H):
     weights, x, h, c, h_out, c_out = problem(B, I, H)
-    _native.lstm_step(_native.PackedLSTM(*weights, isa=isa), x, h, c, h_out, c_out)
+    native_step(_native.PackedLSTM(*weights, isa=isa), x, h, c, h_out, c_out)
     y, c_exact = exact_lstm(*weights, x[np.newaxis], h, c)
     np.testing.assert_allclose(h_out, y[0], rtol=0, atol=4e-7)
     np.testing.assert_allclose(c_out, c_exact, rtol=0, atol=8e-7)
@@ -42,7 +42,7 @@ def test_hand_computed_step(isa):
     zeros = [np.zeros(shape, np.float32) for shape in ((4, 1), (4, 1), (4,))]
     one = np.ones((1, 1), np.float32)
     h_out, c_out = np.empty_like(one), np.empty_like(one)
-    _native.lstm_step(_native.PackedLSTM(*zeros, isa=isa), one, one, one, h_out, c_out)
+    native_step(_native.PackedLSTM(*zeros, isa=isa), one, one, one, h_out, c_out)
     assert c_out == 0.5
     np.testing.assert_allclose(h_out, np.tanh(0.5) / 2, rtol=2e-7)
 
@@ -51,11 +51,11 @@ def test_hand_computed_step(isa):
 def test_row_of_a_batch_has_the_bits_of_that_row_alone(isa, B, I, H):
     weights, x, h, c, h_out, c_out = problem(B, I, H)
     packed = _native.PackedLSTM(*weights, isa=isa)
-    _native.lstm_step(packed, x, h, c, h_out, c_out)
+    native_step(packed, x, h, c, h_out, c_out)
     for row in range(B):
         only = slice(row, row + 1)
         h_alone, c_alone = (np.full((1, H), np.nan, np.float32) for _ in "hc")
-        _native.lstm_step(packed, x[only], h[only], c[only], h_alone, c_alone)
+        native_step(packed, x[only], h[only], c[only], h_alone, c_alone)
         np.testing.assert_array_equal(h_alone[0], h_out[row])
         np.testing.assert_array_equal(c_alone[0], c_out[row])
 
@@ -67,7 +67,7 @@ def test_sequence_has_the_bits_of_its_steps(isa, B, I, H):
     _native.lstm_forward(packed, x, h, c, h_out, None, c_out)
     for t in range(5):
         h_next, c_next = np.empty_like(h), np.empty_like(c)
-        _native.lstm_step(packed, x[t], h, c, h_next, c_next)
+        native_step(packed, x[t], h, c, h_next, c_next)
         h, c = h_next, c_next
         np.testing.assert_array_equal(h, h_out[t])
     np.testing.assert_array_equal(c, c_out)
@@ -95,10 +95,10 @@ def test_cell_state_may_be_updated_in_place(isa):
 def test_nan_stays_in_its_row(isa):
     weights, x, h, c, h_out, c_out = problem(8, 5, 33)
     packed = _native.PackedLSTM(*weights, isa=isa)
-    _native.lstm_step(packed, x, h, c, h_out, c_out)
+    native_step(packed, x, h, c, h_out, c_out)
     clean_h, clean_c = h_out.copy(), c_out.copy()
     x[2, 0], h[4, 1], c[6, 2] = np.nan, np.nan, np.inf
-    _native.lstm_step(packed, x, h, c, h_out, c_out)
+    native_step(packed, x, h, c, h_out, c_out)
     untouched = [0, 1, 3, 5, 7]
     np.testing.assert_array_equal(h_out[untouched], clean_h[untouched])
     np.testing.assert_array_equal(c_out[untouched], clean_c[untouched])
@@ -112,7 +112,7 @@ def test_nothing_is_written_outside_the_outputs(isa, H):
     weights, x, h, c, _, _ = problem(3, 2, H)
     around_h, around_c = (np.full(3 * H + 64, 123.0, np.float32) for _ in "hc")
     h_out, c_out = (array[32:-32].reshape(3, H) for array in (around_h, around_c))
-    _native.lstm_step(_native.PackedLSTM(*weights, isa=isa), x, h, c, h_out, c_out)
+    native_step(_native.PackedLSTM(*weights, isa=isa), x, h, c, h_out, c_out)
     for around in (around_h, around_c):
         assert (around[:32] == 123).all()
         assert (around[-32:] == 123).all()
@@ -125,7 +125,7 @@ def test_extreme_gates_open_and_shut(isa):
     x = h = np.zeros((1, 1), np.float32)
     c = np.full((1, 1), 3.0, np.float32)
     h_out, c_out = np.empty_like(h), np.empty_like(c)
-    _native.lstm_step(_native.PackedLSTM(zeros, zeros, bias, isa=isa), x, h, c, h_out, c_out)
+    native_step(_native.PackedLSTM(zeros, zeros, bias, isa=isa), x, h, c, h_out, c_out)
     assert c_out == 3.0
     np.testing.assert_allclose(h_out, np.tanh(3.0), rtol=3e-7)
 
@@ -136,4 +136,4 @@ def test_no_rows_and_no_steps_are_answers(isa):
     _native.lstm_forward(packed, x, h, c, h_out, None, c_out)
     np.testing.assert_array_equal(c_out, c)
     weights, x, h, c, h_out, c_out = problem(0, 3, 5)
-    _native.lstm_step(packed, x, h, c, h_out, c_out)
+    native_step(packed, x, h, c, h_out, c_out)

@@ -127,7 +127,9 @@ def test_what_is_no_index_is_refused(x: Any) -> None:
 
 
 def test_a_network_without_memory_reads_no_events() -> None:
-    with pytest.raises(InputError, match=r"must have an LSTM layer; got linear. Call it"):
+    with pytest.raises(
+        InputError, match=r"must have an LSTM layer or a frame stack; got linear. Call it"
+    ):
         stream_of((network.Linear("head", 2, 1),))
 
 

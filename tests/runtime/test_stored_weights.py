@@ -9,6 +9,7 @@ from tests.runtime.networks import (
     STACK,
     exact_chain,
     exact_lstm,
+    native_step,
     random_input,
     random_state,
     random_tensors,
@@ -99,7 +100,7 @@ def test_row_and_step_alone_have_the_bits_of_the_batch_and_the_sequence(isa, sto
         h_row, c_row = h[only], c[only]
         for t in range(len(x)):
             h_next, c_next = np.empty_like(h_row), np.empty_like(c_row)
-            _native.lstm_step(packed, x[t, only], h_row, c_row, h_next, c_next)
+            native_step(packed, x[t, only], h_row, c_row, h_next, c_next)
             h_row, c_row = h_next, c_next
             np.testing.assert_array_equal(h_row[0], y[t, row])
         np.testing.assert_array_equal(c_row[0], c_out[row])

@@ -151,6 +151,7 @@ def test_stop_answers_what_waits_and_takes_nothing_new(make):
     with pytest.raises(DrainingError, match="about to stop"):
         engine.submit("", [event()], told.append)
     assert engine.why_not_ready == "the server is stopping"
+    assert engine.stop(), "once more"
 
 
 def test_ready_follows_the_store(make):

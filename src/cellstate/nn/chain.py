@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import os
 from collections.abc import Callable, Mapping
-from itertools import pairwise
+from typing import Any
 
 import numpy as np
 import torch
@@ -12,10 +12,11 @@ from torch import Tensor, nn
 
 from cellstate import artifact, network
 from cellstate.errors import InputError, ShapeError, did_you_mean, explain
+from cellstate.nn.frame_stack import FrameStack
 from cellstate.nn.lstm import LSTM
-from cellstate.ops.problem import LSTMState
 
-State = dict[str, LSTMState]
+# By layer: `LSTMState`, or `FrameState` of a frame stack. Whoever made the chain knows which.
+State = dict[str, Any]
 
 _ACTIVATIONS: dict[str, Callable[[Tensor], Tensor]] = {
     "identity": lambda x: x,
@@ -66,23 +67,22 @@ class Chain(nn.Module):
             shared = None if share is None else _shared(layer, share)
             self.add_module(layer.name, _build(layer) if shared is None else shared)
 
-    def forward(
-        self, x: Tensor, state: Mapping[str, LSTMState] | None = None
-    ) -> tuple[Tensor, State]:
+    def forward(self, x: Tensor, state: Mapping[str, Any] | None = None) -> tuple[Tensor, State]:
         """Run over a sequence.
 
         Parameters
         ----------
         x : Tensor
             Input (T, B, inputs), or integers (T, B) where the first layer is an embedding.
-        state : mapping of str to LSTMState, optional
-            State of each LSTM layer by name, each (L, B, H); zero where it is missing.
+        state : mapping of str to LSTMState or FrameState, optional
+            State of each LSTM layer by name, (L, B, P) and (L, B, H), and of each frame stack,
+            (frames - 1, B, I); that before the first step where it is missing.
 
         Returns
         -------
         y : Tensor
             Output (T, B, outputs).
-        state : dict of str to LSTMState
+        state : dict of str to LSTMState or FrameState
             State after the last step.
 
         Raises
@@ -91,7 +91,7 @@ class Chain(nn.Module):
             `x` or a state does not fit the layers, or a state names a layer that is not there.
         """
         state = {} if state is None else state
-        recurrent = [layer.name for layer in self.layers if isinstance(layer, network.LSTM)]
+        recurrent = [layer.name for layer in self.layers if isinstance(layer, network.Recurrent)]
         for name in state:
             if name not in recurrent:
                 raise InputError(
@@ -106,7 +106,7 @@ class Chain(nn.Module):
         after: State = {}
         for layer in self.layers:
             module = self.get_submodule(layer.name)
-            if isinstance(layer, network.LSTM):
+            if isinstance(layer, network.Recurrent):
                 x, after[layer.name] = module(x, state.get(layer.name))
             else:
                 x = module(x)
@@ -187,12 +187,25 @@ def _build(layer: network.Layer) -> nn.Module:
             return nn.Linear(layer.inputs, layer.outputs)
         case network.LSTM():
             return LSTM(
-                layer.input_size, layer.hidden_size, layer.num_layers, dropout=layer.dropout
+                layer.input_size,
+                layer.hidden_size,
+                layer.num_layers,
+                dropout=layer.dropout,
+                proj_size=layer.proj_size,
+                learn_initial_state=layer.learn_initial_state,
+                peephole=layer.peephole,
+                coupled=layer.coupled,
+                layer_norm=layer.layer_norm,
+                hard_sigmoid=layer.hard_sigmoid,
+                cell_clip=layer.cell_clip,
+                zoneout=(layer.zoneout_c, layer.zoneout_h),
             )
         case network.LayerNorm():
             return nn.LayerNorm(layer.size, eps=layer.eps)
         case network.Embedding():
             return nn.Embedding(layer.count, layer.size)
+        case network.FrameStack():
+            return FrameStack(layer.inputs, layer.frames)
         case network.Dropout():
             return nn.Dropout(layer.rate)
 
@@ -213,7 +226,7 @@ def _shared(layer: network.Layer, share: Chain) -> nn.Module | None:
 
 
 def _check(layers: tuple[network.Layer, ...]) -> None:
-    """Require unique, usable names, known activations and sizes that fit one another."""
+    """Require layers that make a chain, with names that a module has not."""
     names = [layer.name for layer in layers]
     taken = {*dir(nn.Module()), *dir(Chain), "layers"}
     reserved = [name for name in names if not name or "." in name or name in taken]
@@ -226,58 +239,12 @@ def _check(layers: tuple[network.Layer, ...]) -> None:
                 "Name each layer for what it does, such as 'body' and 'head'",
             )
         )
-    for layer in layers:
-        if isinstance(layer, network.Linear) and layer.activation not in _ACTIVATIONS:
-            raise InputError(
-                explain(
-                    "Chain",
-                    f"the activation of {layer.name!r} must be one of {', '.join(_ACTIVATIONS)}",
-                    repr(layer.activation),
-                    did_you_mean(layer.activation, _ACTIVATIONS),
-                )
-            )
-    sized = [layer for layer in layers if not isinstance(layer, network.Dropout)]
-    for before, after in pairwise(sized):
-        if _outputs(before) != _inputs(after):
-            raise InputError(
-                explain(
-                    "Chain",
-                    f"{after.name!r} must take what {before.name!r} gives",
-                    f"{_outputs(before)} features for {_inputs(after) or 'integers'}",
-                    "Change one of the sizes",
-                )
-            )
-
-
-def _inputs(layer: network.Layer) -> int | None:
-    """Give the features that a layer takes; None where it takes integers or anything."""
-    match layer:
-        case network.Linear():
-            return layer.inputs
-        case network.LSTM():
-            return layer.input_size
-        case network.LayerNorm():
-            return layer.size
-        case network.Embedding() | network.Dropout():
-            return None
-
-
-def _outputs(layer: network.Layer) -> int | None:
-    """Give the features that a layer puts out; None where they are those that it takes."""
-    match layer:
-        case network.Linear():
-            return layer.outputs
-        case network.LSTM():
-            return layer.hidden_size
-        case network.LayerNorm() | network.Embedding():
-            return layer.size
-        case network.Dropout():
-            return None
+    network.check(layers, where="Chain")
 
 
 def _check_input(first: network.Layer, x: Tensor) -> None:
     """Require (time, batch, features) of the first layer's size."""
-    features, embedded = _inputs(first), isinstance(first, network.Embedding)
+    features, embedded = network.features_in(first), isinstance(first, network.Embedding)
     if x.dim() == (2 if embedded else 3) and features in (None, x.shape[-1]):
         return
     form = "(time, batch) integers" if embedded else f"(time, batch, input={features or 'any'})"

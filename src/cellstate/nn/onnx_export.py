@@ -14,8 +14,17 @@ from torch import Tensor
 from cellstate.errors import ArgumentTypeError, InputError, explain
 from cellstate.extras import require
 from cellstate.nn.lstm import LSTM
-from cellstate.onnx_graph import BATCHES, STEPS, Graph, require_equal, run, session_of
-from cellstate.ops.variant import PLAIN, Variant
+from cellstate.onnx_graph import (
+    BATCHES,
+    STEPS,
+    Graph,
+    lstm_options,
+    require_equal,
+    run,
+    session_of,
+    uncoupled,
+)
+from cellstate.ops.variant import PLAIN
 
 
 def to_onnx(
@@ -141,7 +150,7 @@ def _model(module: LSTM, *, lengths: bool, single_step: bool) -> Any:
         layers,
         peepholes=peepholes if module.variant.peephole else (),
         lengths="lengths" if lengths else "",
-        **_attributes(module.variant, D),
+        **lstm_options(hard_sigmoid=module.variant.hard_sigmoid, directions=D),
     )
     if single_step:
         graph.node("Squeeze", [x, "time_axis"], "y")
@@ -162,12 +171,7 @@ def _model(module: LSTM, *, lengths: bool, single_step: bool) -> Any:
 
 
 class _Cell(NamedTuple):
-    """What the operator wants of one cell: weights of four gates, and peepholes of three.
-
-    Coupled gates become two of their own: 1 - σ(a) = σ(-a), also of the hard sigmoid, so that i
-    takes the weights of f with the sign changed. The operator's `input_forget` is left out: ONNX
-    Runtime couples by f = 1 - i, its text does not say which, and many runtimes do not read it.
-    """
+    """What the operator wants of one cell: weights of four gates, and peepholes of three."""
 
     arrays: list[np.ndarray]
     peephole: np.ndarray
@@ -179,25 +183,8 @@ class _Cell(NamedTuple):
         peephole = arrays.pop() if module.variant.peephole else np.zeros(0, np.float32)
         if not module.variant.coupled:
             return cls(arrays, peephole)
-        seen = _uncoupled(peephole, 2) if module.variant.peephole else peephole
-        return cls([_uncoupled(array, 3) for array in arrays], seen)
-
-
-def _uncoupled(array: np.ndarray, gates: int) -> np.ndarray:
-    """Put the input gate before the gates f, g, o, or the peepholes f, o, of coupled cells."""
-    f, *others = np.split(array, gates)
-    return np.concatenate([-f, f, *others])
-
-
-def _attributes(variant: Variant, directions: int) -> dict[str, Any]:
-    """Give the operator's attributes of a variant, beside those of the plain cell."""
-    if not variant.hard_sigmoid:
-        return {}
-    return {
-        "activations": ["HardSigmoid", "Tanh", "Tanh"] * directions,
-        "activation_alpha": [1 / 6] * directions,
-        "activation_beta": [0.5] * directions,
-    }
+        seen = uncoupled(peephole, 2) if module.variant.peephole else peephole
+        return cls([uncoupled(array, 3) for array in arrays], seen)
 
 
 def compare(module: LSTM, model: Any, *, lengths: bool = False, single_step: bool = False) -> float:

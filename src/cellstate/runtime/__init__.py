@@ -5,7 +5,7 @@ from cellstate.runtime.moments import read_moment, show_moment
 from cellstate.runtime.network_stream import NetworkStream
 from cellstate.runtime.session import Session
 from cellstate.runtime.snapshot import Snapshot
-from cellstate.runtime.state import LSTMState, State
+from cellstate.runtime.state import FrameState, LSTMState, State
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 
 __all__ = [
@@ -13,6 +13,7 @@ __all__ = [
     "Answer",
     "Chain",
     "Field",
+    "FrameState",
     "LSTMState",
     "NetworkStream",
     "Session",

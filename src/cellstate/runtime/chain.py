@@ -8,10 +8,11 @@ from typing import Any
 import numpy as np
 from numpy.typing import ArrayLike, NDArray
 
-from cellstate import network
-from cellstate.errors import InputError, ShapeError, did_you_mean, explain
-from cellstate.runtime.layers import LSTMStack, build
-from cellstate.runtime.state import Floats, State, checked_state, is_dense, zero_state
+from cellstate import _native, network
+from cellstate.runtime import inputs
+from cellstate.runtime.cells import learned_start
+from cellstate.runtime.layers import Embedding, build
+from cellstate.runtime.state import FLOAT32, Floats, Given, Memory, State, is_dense
 
 
 class Chain:
@@ -68,6 +69,15 @@ class Chain:
     >>> y_all, state = chain.sequence(np.zeros((3, 1, 1)))
     >>> bool(y_all[-1] == y)
     True
+
+    And for some of many entities, whose states lie in one array and are changed in place:
+
+    >>> states = chain.pack(chain.zero_state(batch=1000))
+    >>> chain.step_packed(np.zeros((2, 1)), states, rows=[7, 3]).round(2)
+    array([[0.76],
+           [0.76]], dtype=float32)
+    >>> np.flatnonzero(states.any(axis=1))
+    array([3, 7])
     """
 
     def __init__(
@@ -80,13 +90,25 @@ class Chain:
     ) -> None:
         self.layers = tuple(layers)
         network.check(self.layers)
-        _check_threads(threads)
-        self._recurrent = tuple(one for one in self.layers if isinstance(one, network.LSTM))
-        self._width = network.features_in(self.layers[0])
-        self._built = build(self.layers, tensors, threads, _stored(weights))
+        inputs.check_threads(threads)
+        computing = [one for one in self.layers if not isinstance(one, network.Dropout)]
+        self._first = computing[0] if computing else self.layers[0]
+        self._width = network.features_in(self._first)
+        self._outputs = network.features_out(computing[-1]) if computing else None
+        self._threads = threads
+        self._memory = Memory(self.layers, learned_start(self.layers, tensors))
+        self._built = build(self.layers, tensors, threads, inputs.stored_as(weights))
+        self._native = _native.PackedChain()
+        for layer in self._built:
+            layer.add_to(self._native)
+
+    @property
+    def state_size(self) -> int:
+        """How many numbers one row's packed state has."""
+        return self._memory.size
 
     def zero_state(self, batch: int) -> State:
-        """Make the state before the first step.
+        """Make the state before the first step: zero, or what was learned.
 
         Parameters
         ----------
@@ -95,33 +117,121 @@ class Chain:
 
         Returns
         -------
-        dict of str to LSTMState
-            For each LSTM layer `h` and `c`, each (L, B, H) float32.
+        dict of str to LSTMState or FrameState
+            For each LSTM layer `h` and `c`, (L, B, P) and (L, B, H) float32; for each frame stack
+            `frames`, (frames - 1, B, I).
 
         Raises
         ------
         ShapeError
             `batch` is no whole number, or negative.
         """
-        return zero_state(self._recurrent, batch)
+        return self._memory.start(batch)
 
-    def step(
-        self, x: ArrayLike, state: Mapping[str, tuple[Floats, Floats]] | None = None
-    ) -> tuple[Floats, State]:
+    def pack(self, state: Given, batch: int | None = None) -> Floats:
+        """Bring a state into packed rows, as `step_packed` takes them.
+
+        Parameters
+        ----------
+        state : mapping of str to LSTMState or FrameState
+            What `zero_state`, `step` or `sequence` returned.
+        batch : int, optional
+            How many rows; needed where the state is empty.
+
+        Returns
+        -------
+        numpy.ndarray
+            (B, S) float32: layer by layer, of each LSTM cell h and then c, of a frame stack the
+            inputs from the oldest on.
+
+        Raises
+        ------
+        ShapeError, InputError
+            `state` does not fit the layers.
+        """
+        rows = inputs.batch_of(state) if batch is None else batch
+        return self._memory.pack(self._memory.held_to(rows, state), rows)
+
+    def unpack(self, states: Floats) -> State:
+        """Cut packed rows up into the state that `step` and `sequence` take.
+
+        Parameters
+        ----------
+        states : numpy.ndarray
+            (B, S) float32.
+
+        Returns
+        -------
+        dict of str to LSTMState or FrameState
+            Copies.
+
+        Raises
+        ------
+        ShapeError
+            `states` has another form.
+        """
+        states = np.asarray(states, FLOAT32)
+        if states.ndim != 2 or states.shape[1] != self.state_size:
+            inputs.check_states(states, self.state_size, None)
+        return self._memory.unpack(states)
+
+    def step_packed(self, x: ArrayLike, states: Floats, rows: ArrayLike | None = None) -> Floats:
+        """Advance some of many packed states by one step, in place.
+
+        One call of the kernels for all layers and rows: states are read where they lie and written
+        back there, and other threads of Python may run meanwhile.
+
+        Parameters
+        ----------
+        x : array_like
+            Input (B, inputs); integers (B,) where the first layer is an embedding.
+        states : numpy.ndarray
+            (N, S) float32, each row dense; rows may lie apart, as in a field of a record array.
+            `zero_state` and `pack` make such rows.
+        rows : array_like, optional
+            (B,) integers: which state belongs to each row of x, all different. By default the first
+            B.
+
+        Returns
+        -------
+        numpy.ndarray
+            Output (B, outputs) float32, the bits that `step` gives.
+
+        Raises
+        ------
+        ShapeError, InputError
+            `x`, `states` or `rows` does not fit the layers, or a row is given twice. The states
+            are as they were.
+        """
+        x = self._row_input(x)
+        if rows is None:
+            inputs.check_states(states, self.state_size, len(x))
+        else:
+            inputs.check_states(states, self.state_size, None)
+            rows = inputs.held_rows(rows, len(x), len(states))
+        if self._outputs is None:
+            return x.copy()
+        y = np.empty((len(x), self._outputs), FLOAT32)
+        x = inputs.dense_copy_if_shared(x, states)
+        self._native.step(x, states, rows, y, self._threads)
+        return y
+
+    def step(self, x: ArrayLike, state: Given | None = None) -> tuple[Floats, State]:
         """Advance every row by one step.
 
         Parameters
         ----------
         x : array_like
             Input (B, inputs); integers (B,) where the first layer is an embedding.
-        state : mapping of str to (h, c), optional
-            What the last call returned; zero where a layer is missing. It is left as it is.
+        state : mapping of str to LSTMState or FrameState, optional
+            What the last call returned; that of `zero_state` where a layer is missing. It is left
+            as it is. Plain tuples will do.
 
         Returns
         -------
         y : numpy.ndarray
             Output (B, outputs) float32.
-        state : dict of str to LSTMState
+        state : dict of str to LSTMState or FrameState
             State after the step, in arrays of its own.
 
         Raises
@@ -129,34 +239,32 @@ class Chain:
         ShapeError, InputError
             `x` or `state` does not fit the layers.
         """
-        if not (type(x) is np.ndarray and x.ndim == 2 and is_dense(x, (len(x), self._width))):
-            x = _sequence(self.layers[0], x, ("batch",))
-        before = checked_state(self._recurrent, len(x), state)
-        after: State = {}
-        for layer in self._built:
-            if isinstance(layer, LSTMStack):
-                x, after[layer.name] = layer.step(x, before[layer.name])
-            else:
-                x = layer.step(x)
-        return x, after
+        x = self._row_input(x)
+        after = self._memory.held_to(len(x), state)
+        if self._outputs is None:
+            return x, after
+        if state:
+            after = {name: type(held)(*[a.copy() for a in held]) for name, held in after.items()}
+        y = np.empty((len(x), self._outputs), FLOAT32)
+        arrays = [array for held in after.values() for array in held]
+        self._native.step_apart(x, arrays, y, self._threads)
+        return y, after
 
-    def sequence(
-        self, x: ArrayLike, state: Mapping[str, tuple[Floats, Floats]] | None = None
-    ) -> tuple[Floats, State]:
+    def sequence(self, x: ArrayLike, state: Given | None = None) -> tuple[Floats, State]:
         """Advance every row by T steps, as T calls of `step` would.
 
         Parameters
         ----------
         x : array_like
             Input (T, B, inputs); integers (T, B) where the first layer is an embedding. T may be 0.
-        state : mapping of str to (h, c), optional
+        state : mapping of str to LSTMState or FrameState, optional
             As for `step`.
 
         Returns
         -------
         y : numpy.ndarray
             Output (T, B, outputs) float32.
-        state : dict of str to LSTMState
+        state : dict of str to LSTMState or FrameState
             State after the last step, in arrays of its own.
 
         Raises
@@ -164,61 +272,23 @@ class Chain:
         ShapeError, InputError
             `x` or `state` does not fit the layers.
         """
-        x = _sequence(self.layers[0], x, ("time", "batch"))
-        before = checked_state(self._recurrent, x.shape[1], state)
+        x = inputs.held_input(self._first, x, ("time", "batch"))
+        before = self._memory.held_to(x.shape[1], state)
         after: State = {}
         for layer in self._built:
-            if isinstance(layer, LSTMStack):
-                x, after[layer.name] = layer.run(x, before[layer.name])
-            else:
-                x = layer.run(x)
+            x, held = layer.run(x, before.get(layer.name))
+            if held is not None:
+                after[layer.name] = held
         return x, after
 
-
-def _sequence(first: network.Layer, x: ArrayLike, axes: tuple[str, ...]) -> NDArray[Any]:
-    """Hold the input to what the first layer takes; real numbers become float32."""
-    array = np.asarray(x)
-    if isinstance(first, network.Embedding):
-        kinds, form = "iu", f"({', '.join(axes)}) integers"
-        fits = array.ndim == len(axes)
-    else:
-        features = network.features_in(first)
-        kinds, form = "fiu", f"({', '.join(axes)}, input={features or 'any'}) real numbers"
-        fits = array.ndim == len(axes) + 1 and features in (None, array.shape[-1])
-    if not fits or array.dtype.kind not in kinds:
-        raise ShapeError(
-            explain(
-                "runtime.Chain",
-                f"x must be {form}",
-                f"{array.shape} {array.dtype}",
-                f"Bring x into the form that the layer {first.name!r} takes",
-            )
-        )
-    return array if kinds == "iu" else np.ascontiguousarray(array, np.float32)
-
-
-def _stored(weights: str) -> str:
-    """Name how the kernels call it."""
-    names = {"float32": "full", "bf16": "bf16", "int8": "int8"}
-    if weights not in names:
-        raise InputError(
-            explain(
-                "runtime.Chain",
-                "weights must be " + " or ".join(map(repr, names)),
-                repr(weights),
-                did_you_mean(str(weights), names),
-            )
-        )
-    return names[weights]
-
-
-def _check_threads(threads: int) -> None:
-    if not isinstance(threads, int) or threads < 1:
-        raise InputError(
-            explain(
-                "runtime.Chain",
-                "threads must be a whole number, 1 or more",
-                repr(threads),
-                "Pass threads=1, or the number of cores to share a large batch",
-            )
-        )
+    def _row_input(self, x: ArrayLike) -> NDArray[Any]:
+        """Hold the input of one step to what the kernels take."""
+        if type(x) is np.ndarray and x.ndim == 2 and is_dense(x, (len(x), self._width)):
+            return x  # the common case, in few operations
+        x = inputs.held_input(self._first, x, ("batch",))
+        if x.dtype.kind == "f":
+            return x
+        first = self._built[0]
+        assert isinstance(first, Embedding)
+        first.check(x)
+        return np.ascontiguousarray(x, np.int64)

@@ -1,144 +1,178 @@
-"""What `runtime.Chain` is made of: one class for each kind of layer, run over a sequence."""
+"""What `runtime.Chain` is made of: one class for each kind of layer, run over a sequence.
+
+Steps are the business of `_native.PackedChain`, to which each layer adds itself.
+"""
 
 from __future__ import annotations
 
-from collections.abc import Mapping
+from abc import ABC, abstractmethod
 from typing import Any
 
 import numpy as np
-from numpy.typing import NDArray
 
 from cellstate import _native, network
-from cellstate.errors import InputError, ShapeError, explain
-from cellstate.runtime.state import FLOAT32, Floats, LSTMState
+from cellstate.errors import InputError, explain
+from cellstate.runtime.cells import Tensors, pack_cell, take
+from cellstate.runtime.state import FLOAT32, Floats, FrameState, LSTMState
 
-Tensors = Mapping[str, NDArray[Any]]
+
+class AbstractLayer(ABC):
+    """A layer with its weights."""
+
+    name: str
+
+    @abstractmethod
+    def add_to(self, chain: _native.PackedChain) -> None:
+        """Become the next layer of a chain that is stepped in one call."""
+
+    @abstractmethod
+    def run(self, x_TBI: Any, state: Any) -> tuple[Floats, Any]:
+        """Advance (T, B, ·) by T steps; the given state is left as it is, None is none."""
 
 
-class LSTMStack:
-    """LSTM layers one above the other: (T, B, I) and a state in, (T, B, H) and the next one out."""
+class LSTMStack(AbstractLayer):
+    """LSTM layers one above the other: (T, B, I) and a state in, (T, B, P) and the next one out."""
 
     def __init__(self, layer: network.LSTM, tensors: Tensors, threads: int, stored: str) -> None:
         self.name = layer.name
-        self._hidden_size = H = layer.hidden_size
+        self._output_size = layer.output_size
         self._threads = threads
-        self._packed: list[_native.PackedLSTM] = []
-        for k in range(layer.num_layers):
-            inputs = layer.input_size if k == 0 else H
-            weight_ih = _take(tensors, f"{layer.name}.weight_ih_l{k}", (4 * H, inputs))
-            weight_hh = _take(tensors, f"{layer.name}.weight_hh_l{k}", (4 * H, H))
-            bias_ih = _take(tensors, f"{layer.name}.bias_ih_l{k}", (4 * H,))
-            bias_hh = _take(tensors, f"{layer.name}.bias_hh_l{k}", (4 * H,))
-            if stored == "int8":
-                _check_finite(f"{layer.name}.weight_ih_l{k}", weight_ih)
-                _check_finite(f"{layer.name}.weight_hh_l{k}", weight_hh)
-            bias = bias_ih + bias_hh
-            self._packed.append(_native.PackedLSTM(weight_ih, weight_hh, bias, stored=stored))
+        self._cells = [pack_cell(layer, k, tensors, stored) for k in range(layer.num_layers)]
+
+    def add_to(self, chain: _native.PackedChain) -> None:
+        """Add every cell."""
+        packed, variants = zip(*self._cells, strict=True)
+        chain.add_lstm(list(packed), list(variants))
 
     def run(self, x_TBI: Floats, state: LSTMState) -> tuple[Floats, LSTMState]:
-        """Advance by T steps; the given state is left as it is."""
+        """Run the whole sequence through one cell after the other."""
         T, B, _ = x_TBI.shape
         after = LSTMState(np.empty(state.h.shape, FLOAT32), np.empty(state.c.shape, FLOAT32))
-        for k, packed in enumerate(self._packed):
-            y_TBH = np.empty((T, B, self._hidden_size), FLOAT32)
+        for k, (packed, variant) in enumerate(self._cells):
+            y_TBP = np.empty((T, B, self._output_size), FLOAT32)
             _native.lstm_forward(
                 packed,
                 x_TBI,
                 state.h[k],
                 state.c[k],
-                y_TBH,
+                y_TBP,
                 after.h[k],
                 after.c[k],
+                variant=variant,
                 threads=self._threads,
             )
-            x_TBI = y_TBH
+            x_TBI = y_TBP
         return x_TBI, after
 
-    def step(self, x: Floats, state: LSTMState) -> tuple[Floats, LSTMState]:
-        """Advance by one step, (B, I) to (B, H): each layer's output is its new state."""
-        h, c = state
-        h_after, c_after = np.empty(h.shape, FLOAT32), np.empty(h.shape, FLOAT32)
-        if len(self._packed) == 1:  # cutting arrays takes longer than the step of a small layer
-            _native.lstm_step(self._packed[0], x, h, c, h_after, c_after, self._threads)
-            return h_after[0].copy(), LSTMState(h_after, c_after)
-        for k, packed in enumerate(self._packed):
-            after = h_after[k]
-            _native.lstm_step(packed, x, h[k], c[k], after, c_after[k], self._threads)
-            x = after
-        return x.copy(), LSTMState(h_after, c_after)
 
-
-class Linear:
+class Linear(AbstractLayer):
     """A linear layer and its activation: (T, B, I) in, (T, B, O) out."""
 
     def __init__(self, layer: network.Linear, tensors: Tensors, threads: int) -> None:
-        weight = _take(tensors, f"{layer.name}.weight", (layer.outputs, layer.inputs))
-        bias = _take(tensors, f"{layer.name}.bias", (layer.outputs,))
+        self.name = layer.name
+        weight = take(tensors, f"{layer.name}.weight", (layer.outputs, layer.inputs))
+        bias = take(tensors, f"{layer.name}.bias", (layer.outputs,))
         self._packed = _native.PackedLinear(weight, bias, layer.activation)
         self._outputs = layer.outputs
         self._threads = threads
 
-    def run(self, x_TBI: Floats) -> Floats:
+    def add_to(self, chain: _native.PackedChain) -> None:
+        """Add the product."""
+        chain.add_linear(self._packed)
+
+    def run(self, x_TBI: Floats, state: None) -> tuple[Floats, None]:
         """Map every row."""
         T, B, I = x_TBI.shape
-        return self.step(x_TBI.reshape(T * B, I)).reshape(T, B, self._outputs)
-
-    def step(self, x_BI: Floats) -> Floats:
-        """Map every row, (B, I) to (B, O)."""
         # Not NumPy's product: BLAS picks its order of summation by the number of rows.
-        y_BO = np.empty((len(x_BI), self._outputs), FLOAT32)
-        _native.linear(self._packed, x_BI, y_BO, self._threads)
-        return y_BO
+        y = np.empty((T * B, self._outputs), FLOAT32)
+        _native.linear(self._packed, x_TBI.reshape(T * B, I), y, self._threads)
+        return y.reshape(T, B, self._outputs), None
 
 
-class LayerNorm:
-    """Normalisation over the last axis: (T, B, I) or (B, I) in and out."""
+class LayerNorm(AbstractLayer):
+    """Normalisation over the last axis: (T, B, I) in and out."""
 
     def __init__(self, layer: network.LayerNorm, tensors: Tensors) -> None:
-        self._weight = _take(tensors, f"{layer.name}.weight", (layer.size,)).copy()
-        self._bias = _take(tensors, f"{layer.name}.bias", (layer.size,)).copy()
-        self._eps = np.float32(layer.eps)
+        self.name = layer.name
+        weight, bias = (
+            take(tensors, f"{layer.name}.{part}", (layer.size,)).copy()
+            for part in ("weight", "bias")
+        )
+        self._packed = _native.PackedNorm(weight, bias, layer.eps)
 
-    def run(self, x: Floats) -> Floats:
+    def add_to(self, chain: _native.PackedChain) -> None:
+        """Add the norm."""
+        chain.add_norm(self._packed)
+
+    def run(self, x_TBI: Floats, state: None) -> tuple[Floats, None]:
         """Normalise every row."""
-        # Infinite entries make NaN, as they do in torch: an answer for that row, not an accident.
-        with np.errstate(invalid="ignore", over="ignore"):
-            centred = x - x.mean(axis=-1, keepdims=True)
-            variance = np.square(centred).mean(axis=-1, keepdims=True)
-            return centred / np.sqrt(variance + self._eps) * self._weight + self._bias
-
-    step = run
+        T, B, I = x_TBI.shape
+        # Not NumPy's mean: it picks its order of summation by the shape.
+        y = np.empty((T * B, I), FLOAT32)
+        _native.normalise(self._packed, x_TBI.reshape(T * B, I), y)
+        return y.reshape(T, B, I), None
 
 
-class Embedding:
-    """A table of vectors: integers (T, B) or (B,) in, (T, B, size) or (B, size) out."""
+class Embedding(AbstractLayer):
+    """A table of vectors: integers (T, B) in, (T, B, size) out."""
 
     def __init__(self, layer: network.Embedding, tensors: Tensors) -> None:
-        self._name = layer.name
-        self._weight = _take(tensors, f"{layer.name}.weight", (layer.count, layer.size)).copy()
+        self.name = layer.name
+        self._weight = take(tensors, f"{layer.name}.weight", (layer.count, layer.size)).copy()
 
-    def run(self, x: NDArray[Any]) -> Floats:
-        """Look up every index."""
+    def add_to(self, chain: _native.PackedChain) -> None:
+        """Add the table."""
+        chain.add_table(self._weight)
+
+    def check(self, x: Any) -> None:
+        """Require indices that the table has.
+
+        Raises
+        ------
+        InputError
+            One is too high or negative.
+        """
         count = len(self._weight)
         if x.size and (x.min() < 0 or x.max() >= count):
             raise InputError(
                 explain(
                     "runtime.Chain",
-                    f"x must hold indices from 0 to {count - 1} for {self._name!r}",
+                    f"x must hold indices from 0 to {count - 1} for {self.name!r}",
                     f"values from {x.min()} to {x.max()}",
                     "Encode the input with the vocabulary that the model was trained with",
                 )
             )
-        return self._weight[x]
 
-    step = run
+    def run(self, x_TBI: Any, state: None) -> tuple[Floats, None]:
+        """Look up every index."""
+        self.check(x_TBI)
+        return self._weight[x_TBI], None
+
+
+class FrameStack(AbstractLayer):
+    """The last inputs side by side: (T, B, I) and those before in, (T, B, frames · I) out."""
+
+    def __init__(self, layer: network.FrameStack) -> None:
+        self.name = layer.name
+        self._inputs, self._frames = layer.inputs, layer.frames
+
+    def add_to(self, chain: _native.PackedChain) -> None:
+        """Add the stack."""
+        chain.add_frames(self._inputs, self._frames)
+
+    def run(self, x_TBI: Floats, state: FrameState) -> tuple[Floats, FrameState]:
+        """Put each step's inputs beside those before."""
+        T = len(x_TBI)
+        every = np.concatenate([state.frames, x_TBI])
+        y = np.concatenate([every[k : k + T] for k in range(self._frames)], axis=-1)
+        return y, FrameState(every[T:].copy())
 
 
 def build(
     layers: tuple[network.Layer, ...], tensors: Tensors, threads: int, stored: str
-) -> list[LSTMStack | Linear | LayerNorm | Embedding]:
+) -> list[AbstractLayer]:
     """Build what each layer runs as; dropout, which is for training alone, runs as nothing."""
-    built: list[LSTMStack | Linear | LayerNorm | Embedding] = []
+    built: list[AbstractLayer] = []
     for layer in layers:
         match layer:
             case network.LSTM():
@@ -149,40 +183,8 @@ def build(
                 built.append(LayerNorm(layer, tensors))
             case network.Embedding():
                 built.append(Embedding(layer, tensors))
+            case network.FrameStack():
+                built.append(FrameStack(layer))
             case network.Dropout():
                 pass
     return built
-
-
-def _take(tensors: Tensors, name: str, shape: tuple[int, ...]) -> Floats:
-    """Find one tensor of a layer, dense and float32."""
-    advice = "Pass the tensors that were saved with this description"
-    if name not in tensors:
-        raise InputError(
-            explain(
-                "runtime.Chain", f"tensors must hold {name!r}", f"{len(tensors)} others", advice
-            )
-        )
-    tensor = np.asarray(tensors[name])
-    if tensor.shape != shape or tensor.dtype.kind != "f":
-        raise ShapeError(
-            explain(
-                "runtime.Chain",
-                f"{name!r} must hold floating point numbers of shape {shape}",
-                f"{tensor.shape} {tensor.dtype}",
-                advice,
-            )
-        )
-    return np.ascontiguousarray(tensor, np.float32)
-
-
-def _check_finite(name: str, tensor: Floats) -> None:
-    if not np.isfinite(tensor).all():
-        raise InputError(
-            explain(
-                "runtime.Chain",
-                f"{name!r} must be finite to be stored as int8",
-                f"{np.count_nonzero(~np.isfinite(tensor))} infinite or NaN entries",
-                "Look into the training that made them",
-            )
-        )

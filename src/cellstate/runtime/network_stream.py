@@ -14,7 +14,6 @@ from cellstate import network
 from cellstate.artifact import Manifest, model_fingerprint
 from cellstate.errors import EventError, InputError, explain
 from cellstate.runtime.chain import Chain
-from cellstate.runtime.records import Records
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 
 TASK = "network"
@@ -32,7 +31,7 @@ class NetworkStream(AbstractStream):
     Parameters
     ----------
     layers : tuple of network.Layer
-        With at least one LSTM layer.
+        With at least one LSTM layer or frame stack.
     tensors : mapping of str to numpy.ndarray
         By the names of the description.
     weights : {"float32", "bf16", "int8"}
@@ -73,14 +72,13 @@ class NetworkStream(AbstractStream):
     ) -> None:
         # Dropout is the identity here; without it the first layer says what x must be.
         self.layers = tuple(one for one in layers if not isinstance(one, network.Dropout))
-        if not any(isinstance(one, network.LSTM) for one in self.layers):
-            must = "a network that reads events must have an LSTM layer"
+        if not any(isinstance(one, network.Recurrent) for one in self.layers):
+            must = "a network that reads events must have an LSTM layer or a frame stack"
             given = ", ".join(one.kind for one in layers) or "no layer"
             raise InputError(explain("network", must, given, "Call it as a function instead"))
         self._chain = Chain(self.layers, tensors, weights=weights)
-        self._records = Records(self._chain)
         self._tensors, self._weights = tensors, weights
-        self.state_dtype = np.dtype([("memory", np.float32, (self._records.size,))])
+        self.state_dtype = np.dtype([("memory", np.float32, (self._chain.state_size,))])
         first, outputs = self.layers[0], None
         self._size = network.features_in(first)
         self._count = first.count if isinstance(first, network.Embedding) else 0
@@ -118,9 +116,9 @@ class NetworkStream(AbstractStream):
         return model_fingerprint({"task": self.task, **described}, own)
 
     def start(self, entities: Sequence[str]) -> States:
-        """Make the states of which a network starts."""
+        """Make the states before the first event: zero, or what was learned."""
         states = np.empty(len(entities), self.state_dtype)
-        states["memory"] = self._records.start(len(entities))
+        states["memory"] = self._chain.pack(self._chain.zero_state(len(states)), len(states))
         return states
 
     def read(self, data: Mapping[str, Any]) -> list[float] | int:
@@ -144,7 +142,7 @@ class NetworkStream(AbstractStream):
         x = np.array(rows, np.int64 if self._count else np.float32)
         after = states.copy()
         memory = after["memory"]
-        y = self._records.step(x, memory)
+        y = self._chain.step_packed(x, memory)
         answers: list[Answer | EventError] = [{"y": numbers} for numbers in y.tolist()]
         if not (np.isfinite(memory).all() and np.isfinite(y).all()):
             is_bad = ~(np.isfinite(memory).all(1) & np.isfinite(y).all(1))

@@ -35,7 +35,8 @@ class Field:
     size : int or None
         None for one value; else the length of a list of them, -1 for any length.
     required : bool
-        Whether an event must bring it. A number may always be null: it is missing.
+        Whether an event must bring it, without a null. A number that need not be there may be
+        null: it is missing.
     static : bool
         Whether it belongs to the entity: only its first event may bring it.
     """

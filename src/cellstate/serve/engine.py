@@ -88,7 +88,7 @@ class Engine:
         self._reader = store.reader()
         self._reading = threading.Lock()
         self._thread = threading.Thread(target=self._run, name="cellstate-writer", daemon=True)
-        self._is_running = False
+        self._is_running = self._is_closed = False
 
     @property
     def stream(self) -> AbstractStream:
@@ -136,7 +136,10 @@ class Engine:
         -------
         bool
             Whether everything that waited was answered in time. The store stays open if not.
+            A second call changes nothing.
         """
+        if self._is_closed:
+            return True
         self._inbox.close()
         if self._is_running:
             self._thread.join(drain_s)
@@ -146,6 +149,7 @@ class Engine:
         with self._reading:
             self._reader.close()
         self.store.close()
+        self._is_closed = True
         return True
 
     def submit(

@@ -16,7 +16,7 @@ class Settings:
     max_queue : int
         Events that may wait; more are refused as busy.
     cache : int
-        Entities whose state is kept in memory besides the store.
+        Entities whose state is kept in memory besides the store, about 1.5 kB each.
     snapshot_every : int
         Events of an entity between two states that are kept to go back to.
     max_replay : int
@@ -35,7 +35,7 @@ class Settings:
 
     max_batch: int = 512
     max_queue: int = 20_000
-    cache: int = 50_000
+    cache: int = 100_000
     snapshot_every: int = 100
     max_replay: int = 2_000
     keep_events: int | None = None

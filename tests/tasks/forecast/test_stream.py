@@ -261,7 +261,7 @@ def test_covariates_of_the_whole_horizon_count_where_segments_are_long() -> None
         ({"height": 12345.5}, 1, "height belongs to the first event of a series"),
         ({"y": 1.0}, 0, "must come after the last one; got one that was told before"),
         ({"y": 1.0}, -5, "must come after the last one"),
-        ({"y": 1.0}, 1.25, r"whole number of periods \(h\) after the last; got another"),
+        ({"y": 1.0}, 1.25, r"whole number of periods \(h\) after the last.*; got another"),
         ({"y": 1.0}, 0.5, "whole number of periods"),
         ({"y": 1.0}, MOST_SKIPPED + 2, "at most 1,000 periods may be skipped; got 1,001"),
         ([1.0], 1, "values must come by name"),
@@ -285,6 +285,28 @@ def test_a_refused_event_leaves_the_series_as_it_was(data: Any, hours: float, me
     assert "12345" not in str(caught.value)
     assert session.snapshot() == before
     session.push({"y": 20.0, "region": "north", "height": 121.0}, last + np.timedelta64(1, "h"))
+
+
+@pytest.mark.parametrize("when", ["0001-01-01T00:00:00Z", "9999-12-31T23:00:00Z"])
+def test_times_beyond_all_calendars_are_refused(when: str) -> None:
+    for name in ("a", "new"):
+        with pytest.raises(EventError, match="from 1600 to 2999"):
+            model_of("direct").session(name).push({"y": 20.0}, when)
+
+
+@pytest.mark.parametrize("decoder", DECODERS)
+def test_a_series_has_the_same_bits_alone_and_among_many(decoder: str) -> None:
+    stream = ForecastStream.of(model_of(decoder))
+    names, rows = ["a", "bb", "new", "other"], frame("a", 3, HOURS).to_dicts()
+    states, alone = stream.start(names * 65), stream.start(["bb"])
+    for step, row in enumerate(rows):
+        read = [stream.read(event({**row, "y": row["y"] + k % 4}, decoder)) for k in range(260)]
+        times = np.array([moment(row)] * 260)
+        times[2::4] += step * 3_600_000_000  # with gaps
+        states, answers = stream.step(states, read, times)
+        alone, [answer] = stream.step(alone, read[1:2], times[1:2])
+        assert answer == answers[1]
+        assert {states[at].tobytes() for at in range(1, 260, 4)} == {alone[0].tobytes()}
 
 
 @pytest.mark.parametrize("y", [-1.0, 2.5])
@@ -319,6 +341,12 @@ GRIDS: dict[str, Any] = {
         pl.datetime_range(
             pl.datetime(2024, 3, 1), pl.datetime(2024, 4, 9), "1d", eager=True
         ).dt.replace_time_zone("Europe/Berlin"),
+    ),
+    "days of Honolulu": (
+        "D",
+        pl.datetime_range(
+            pl.datetime(2024, 3, 1), pl.datetime(2024, 4, 9), "1d", eager=True
+        ).dt.replace_time_zone("Pacific/Honolulu"),
     ),
     "hours with a zone": (
         "h",

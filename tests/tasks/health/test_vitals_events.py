@@ -75,6 +75,19 @@ def test_all_stays_side_by_side_give_what_whole_stays_give(target: str | None) -
     assert expected["alarm"].any()
 
 
+def test_a_stay_has_the_same_bits_alone_and_among_many() -> None:
+    stream = MonitorStream.of(model_of(None))
+    data, alone = [events(stay) for stay in range(N)], stream.start(["7"])
+    states = stream.start([str(stay) for stay in range(N)] * 8)
+    for t in range(T):
+        rows = [stream.read(data[stay][t]) for stay in range(N)] * 8
+        times = np.tile(np.round(TIMES[:, t] * HOUR).astype(np.int64), 8)
+        states, answers = stream.step(states, rows, times)
+        alone, [answer] = stream.step(alone, rows[7:8], times[7:8])
+        assert answer == answers[7]
+        assert {states[at].tobytes() for at in range(7, 8 * N, N)} == {alone[0].tobytes()}
+
+
 def test_an_event_without_measurements_is_a_look_at_the_risk() -> None:
     session = model_of().session("bed 3")
     session.push({"HR": 90.0, "Age": 60}, "2024-05-01T12:00:00Z")

@@ -11,6 +11,9 @@ from cellstate.data.stamps import StampKind
 from cellstate.data.zones import to_local, to_utc
 
 SECOND = 1_000_000  # microseconds
+YEARS = (1600, 3000)
+"""Between which dates must lie; calendars and zones end somewhere beyond."""
+_FIRST, _LAST = (np.datetime64(str(year), "us").astype(np.int64) for year in YEARS)
 
 
 @dataclass(frozen=True)
@@ -40,10 +43,10 @@ class Clock:
         """Give stamps (B,) by the model's clock, and whether each time can be one."""
         if self.frequency.is_integer:
             return micros // SECOND, micros % SECOND == 0
-        times = micros.astype("datetime64[us]")
-        can_be = np.ones(len(micros), dtype=bool)
+        can_be = (micros >= _FIRST) & (micros < _LAST)
+        times = np.where(can_be, micros, 0).astype("datetime64[us]")
         if self.stamps.kind == "date":
-            can_be = micros % DAY_US == 0
+            can_be &= micros % DAY_US == 0
         if self.is_local:
             times = to_local(times, str(self.stamps.zone))
         return times, can_be

@@ -16,7 +16,7 @@ from cellstate.data.frequency import Frequency
 from cellstate.errors import EventError, explain
 from cellstate.runtime.stream import AbstractStream, Answer, States
 from cellstate.tasks.forecast import saved
-from cellstate.tasks.forecast.clock import Clock
+from cellstate.tasks.forecast.clock import YEARS, Clock
 from cellstate.tasks.forecast.event_answers import Telling
 from cellstate.tasks.forecast.events import NEXT, Reader, Row
 from cellstate.tasks.forecast.fitted import Fitted
@@ -69,13 +69,13 @@ class ForecastStream(AbstractStream):
         empty = self._model.start(1)
         self.state_dtype = np.dtype(
             [
-                ("begun", np.bool_),
-                ("foretold", np.bool_),
                 ("last", np.int64),
                 ("expected", np.float64, (len(plan.taus),)),
+                ("model", [(name, v.dtype, v.shape[1:]) for name, v in empty.items()]),
                 ("property", np.float32, (edge.static.shape[1],)),
                 ("static", np.float32, (plan.static,)),
-                ("model", [(name, v.dtype, v.shape[1:]) for name, v in empty.items()]),
+                ("begun", np.bool_),
+                ("foretold", np.bool_),
             ]
         )
         self.inputs = self._reader.fields
@@ -242,12 +242,14 @@ class ForecastStream(AbstractStream):
         gaps = np.where(begun, periods - 1, 0)
         refused: dict[int, EventError] = {}
         for at in np.flatnonzero(~fits | (gaps < 0) | (gaps > MOST_SKIPPED)).tolist():
-            if begun[at] and stamps[at] <= last[at]:
+            if can_be[at] and begun[at] and stamps[at] <= last[at]:
                 must, given = "a period must come after the last one", "one that was told before"
                 do = "Send each period once, in order"
             elif not fits[at]:
                 must = f"a time must be a whole number of periods ({frequency.name}) after the last"
                 given, do = "another", "Round it to the stamps that the model was fitted on"
+                if not frequency.is_integer:
+                    must += f", from {YEARS[0]} to {YEARS[1] - 1}"
             else:
                 must = f"at most {MOST_SKIPPED:,} periods may be skipped"
                 given, do = f"{int(gaps[at]):,}", "Begin the entity anew, or send what is missing"

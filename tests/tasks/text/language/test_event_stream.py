@@ -148,6 +148,18 @@ def test_what_is_no_text_is_refused(data: Any, message: str) -> None:
         stream.read(data)
 
 
+def test_numbers_that_run_away_leave_the_reader_as_it_was() -> None:
+    model = model_of()
+    model.fitted_.tensors["output.weight"] = np.full_like(
+        model.fitted_.tensors["output.weight"], 3e38
+    )
+    session = model.session("a")
+    before = session.snapshot()
+    with np.errstate(all="ignore"), pytest.raises(EventError, match="numbers finite"):
+        session.push({"text": TEXT})
+    assert session.snapshot() == before
+
+
 def test_an_adaptive_softmax_reads_no_events() -> None:
     model = LanguageModel(size="small", hidden=16, softmax="adaptive", train=BRIEF)
     model.set_params(tokenizer="word").fit(" ".join(f"w{k % 3000}" for k in range(9000)))

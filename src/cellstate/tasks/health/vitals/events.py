@@ -13,7 +13,6 @@ from cellstate.artifact import model_fingerprint
 from cellstate.data.health.ranges import LARGEST, limits_of
 from cellstate.errors import EventError, did_you_mean, explain
 from cellstate.runtime.chain import Chain
-from cellstate.runtime.records import Records
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 from cellstate.runtime.values import read_number
 from cellstate.tasks.health.alarms import silenced
@@ -28,13 +27,13 @@ if TYPE_CHECKING:
 
 HOUR = 3_600_000_000  # microseconds
 KEPT = {
+    "at": np.float64,
+    "total": np.float64,
+    "count": np.float64,
     "last": np.float32,
     "before": np.float32,
     "low": np.float32,
     "high": np.float32,
-    "at": np.float64,
-    "total": np.float64,
-    "count": np.float64,
 }
 """What `Memory` holds of each variable; measurements are float32 already."""
 _WHERE = "event"
@@ -63,24 +62,24 @@ class MonitorStream(AbstractStream):
         fitted = answering.fitted
         layout = fitted.layout
         self._answering, self._fitted, self._weights = answering, fitted, weights
-        self._records = [
-            Records(Chain(fitted.plan.chain, tensors, weights=weights))
-            for tensors in fitted.weights
-        ]
+        self._chains = fitted.chains
+        if weights != "float32":
+            layers = fitted.plan.chain
+            self._chains = tuple(Chain(layers, part, weights=weights) for part in fitted.weights)
         self._variables = {name: place for place, name in enumerate(layout.variables)}
         self._fixed = {name: place for place, name in enumerate(layout.static)}
         V, S = len(self._variables), len(self._fixed)
         outputs = fitted.plan.outputs if len(fitted.tail) else 0  # kept for surprises alone
         self.state_dtype = np.dtype(
             [
-                ("begun", np.bool_),
                 ("start", np.int64),
                 ("hour", np.float64),
                 ("until", np.float64),
                 ("before", np.float64, (outputs,)),
-                ("static", np.float32, (S,)),
                 ("memory", [(name, kind, (V,)) for name, kind in KEPT.items()]),
-                ("networks", np.float32, (len(self._records), self._records[0].size)),
+                ("static", np.float32, (S,)),
+                ("begun", np.int32),  # no flag of one byte: kernels take numbers at their places
+                ("networks", np.float32, (len(self._chains), self._chains[0].state_size)),
             ]
         )
         low, high, units = limits_of((*layout.variables, *layout.static), None)
@@ -128,8 +127,9 @@ class MonitorStream(AbstractStream):
         states["until"] = -np.inf
         states["static"] = np.nan
         states["before"] = np.nan
-        for place, records in enumerate(self._records):
-            states["networks"][:, place] = records.start(len(entities))
+        for place, chain in enumerate(self._chains):
+            begin = chain.pack(chain.zero_state(len(entities)), len(entities))
+            states["networks"][:, place] = begin
         empty = Memory.empty(len(entities), len(self._variables))
         for name in KEPT:
             states["memory"][name] = getattr(empty, name)
@@ -195,6 +195,9 @@ class MonitorStream(AbstractStream):
                 hours.tolist(), risks.tolist(), alarms.tolist(), strict=True
             )
         ]
+        for place in np.flatnonzero(~np.isfinite(risks)).tolist():
+            must, do = "it must leave the monitor's numbers finite", "Fit the model again"
+            refused.setdefault(place, EventError(explain(_WHERE, must, "others", do)))
         for place, problem in refused.items():
             answers[place], after[place] = problem, states[place]
         return after, answers
@@ -203,8 +206,8 @@ class MonitorStream(AbstractStream):
         self, after: States, rows: Sequence[Any], times: NDArray[np.int64]
     ) -> dict[int, EventError]:
         """Let stays begin with their first event, and find events that no stay can take in."""
-        begins = ~after["begun"]
-        after["begun"] = True
+        begins = after["begun"] == 0
+        after["begun"] = 1
         after["start"][begins] = times[begins]
         refused: dict[int, EventError] = {}
         is_later = (times - after["start"]) / HOUR > after["hour"]
@@ -224,11 +227,11 @@ class MonitorStream(AbstractStream):
     def _shared(self, networks: NDArray[np.float32], x: NDArray[np.float32]) -> NDArray[np.float64]:
         """Advance all networks in place, and give what they and the linear model share: (B, O)."""
         total: NDArray[np.float64] | None = None
-        for place, records in enumerate(self._records):
-            y = records.step(x, networks[:, place])
+        for place, chain in enumerate(self._chains):
+            y = chain.step_packed(x, networks[:, place])
             total = y.astype(np.float64) if total is None else total + y
         assert total is not None, "there is a network"
-        return self._fitted.shared(total / len(self._records), x)
+        return self._fitted.shared(total / len(self._chains), x)
 
     def _about(self, name: str) -> str:
         low, high, _ = self._limits[name]

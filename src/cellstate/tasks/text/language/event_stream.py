@@ -15,7 +15,6 @@ from cellstate.artifact import model_fingerprint
 from cellstate.data.text.tokenizer import BOS, EOS, PAD, SPECIALS, UNK, Tokenizer
 from cellstate.errors import EventError, InputError, explain
 from cellstate.runtime.chain import Chain
-from cellstate.runtime.records import Records
 from cellstate.runtime.stream import AbstractStream, Answer, Field, States
 from cellstate.tasks.text.language.plan import LanguagePlan
 from cellstate.tasks.text.language.reader import layers_of, log_softmax
@@ -75,12 +74,13 @@ class LanguageStream(AbstractStream):
         layers = layers_of(plan)
         self._plan, self._tokenizer, self._tensors = plan, tokenizer, tensors
         self._is_running, self._weights = is_running, weights
-        self._records = Records(Chain(layers[:-1], tensors, weights=weights))
+        self._body = Chain(layers[:-1], tensors, weights=weights)
         self._head = Chain(layers[-1:], tensors)
         self._never = [PAD, BOS, EOS] if is_running else [PAD, BOS]
         self._shown: dict[int, str] = {EOS: SPECIALS[EOS], UNK: SPECIALS[UNK]}
+        # No flag of one byte: kernels take numbers at their places.
         self.state_dtype = np.dtype(
-            [("begun", np.bool_), ("memory", np.float32, (self._records.size,))]
+            [("begun", np.int32), ("memory", np.float32, (self._body.state_size,))]
         )
         self.inputs = (
             Field("text", "text", f"What comes next, {MOST_CHARACTERS:,} characters at most."),
@@ -130,10 +130,11 @@ class LanguageStream(AbstractStream):
     def start(self, entities: Sequence[str]) -> States:
         """Make states before the first token; a document begins where another one ended."""
         states = np.zeros(len(entities), self.state_dtype)
-        states["memory"] = self._records.start(len(entities))
+        count = len(entities)
+        states["memory"] = self._body.pack(self._body.zero_state(count), count)
         if not self._is_running:
-            self._records.step(np.full(len(entities), EOS), states["memory"])
-            states["begun"] = True
+            self._body.step_packed(np.full(count, EOS), states["memory"])
+            states["begun"] = 1
         return states
 
     def read(self, data: Mapping[str, Any]) -> NDArray[np.int64]:
@@ -162,22 +163,28 @@ class LanguageStream(AbstractStream):
         for place, row in enumerate(rows):
             tokens[place, : len(row)] = row
         memory, begun = after["memory"], after["begun"]
-        hidden = self._records.output(memory)
+        width = self._plan.width
+        hidden = memory[:, -2 * width : -width].copy()  # of the last cell, before its c
         nats, judged = np.zeros(len(rows)), np.zeros(len(rows), np.int64)
         for step in range(tokens.shape[1]):
             at = np.flatnonzero(lengths > step)
-            now = at[begun[at]]
+            now = at[begun[at] != 0]
             if len(now):
                 log_p = self._log_p(hidden[now])
                 nats[now] -= log_p[np.arange(len(now)), tokens[now, step]]
                 judged[now] += 1
-            hidden[at] = self._records.step(tokens[at, step], memory, at)
-            begun[at] = True
-        return after, self._answers(lengths, nats / math.log(2), judged, self._log_p(hidden))
+            hidden[at] = self._body.step_packed(tokens[at, step], memory, at)
+            begun[at] = 1
+        log_p = self._log_p(hidden)
+        answers: list[Answer | EventError] = [*self._answers(lengths, nats, judged, log_p)]
+        for place in np.flatnonzero(~(np.isfinite(nats) & np.isfinite(log_p[:, UNK]))).tolist():
+            after[place] = states[place]
+            answers[place] = _refused("it must leave the network's numbers finite", "others")
+        return after, answers
 
     def _answers(
-        self, lengths: np.ndarray, bits: np.ndarray, judged: np.ndarray, log_p: np.ndarray
-    ) -> list[Answer | EventError]:
+        self, lengths: np.ndarray, nats: np.ndarray, judged: np.ndarray, log_p: np.ndarray
+    ) -> list[Answer]:
         log_p[:, self._never] = -np.inf
         count = min(LIKELIEST, log_p.shape[1] - len(self._never))
         best = np.argpartition(-log_p, count - 1, axis=1)[:, :count]
@@ -187,7 +194,7 @@ class LanguageStream(AbstractStream):
         chances = np.exp(log_p[rows, best])
         told = zip(
             lengths.tolist(),
-            bits.tolist(),
+            (nats / math.log(2)).tolist(),
             judged.tolist(),
             best.tolist(),
             chances.tolist(),
