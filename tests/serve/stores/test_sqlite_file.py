@@ -212,7 +212,7 @@ def test_no_byte_of_a_forgotten_entity_is_left(path):
 
 
 def test_a_log_that_a_reader_held_is_emptied_later(path):
-    """While a reader is in the midst of reading, the old pages stay; the next commit tries again."""
+    """A reader in the midst of reading needs the old pages; the next commit tries again."""
     store = opened(path)
     key = filled(store, "FORGETME")
     reader = store.reader()

@@ -4,7 +4,7 @@ from __future__ import annotations
 
 import time
 from collections.abc import Iterator, Sequence
-from contextlib import contextmanager
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
@@ -131,11 +131,10 @@ class SqliteStore(AbstractStore):
 
     def release(self) -> None:
         """See `AbstractStore.release`."""
-        if not self._token:
-            return
-        with self._transaction("release the shard") as db:
-            db.execute("UPDATE ownership SET until = 0 WHERE token = ?", (self._token,))
-        self._token = 0
+        token, self._token = self._token, 0
+        if token:
+            with self._transaction("release the shard") as db:
+                db.execute("UPDATE ownership SET until = 0 WHERE token = ?", (token,))
 
     def holder(self, shard: int) -> str | None:
         """See `AbstractStore.holder`."""
@@ -285,20 +284,20 @@ class SqliteStore(AbstractStore):
         return SqliteStore(self._path, create=False, read_only=True, vfs=self._vfs)
 
     def close(self) -> None:
-        """See `AbstractStore.close`."""
-        try:
-            if not self._read_only:
-                self.release()
-        finally:
-            with translated("close the file"):
-                self._db.close(True)
-            if self._lock:
-                self._lock.release()
-            if self._folder:
-                self._folder.cleanup()
+        """See `AbstractStore.close`. What fails here loses nothing: every commit was flushed."""
+        import apsw
+
+        with suppress(StoreError, apsw.Error):
+            self.release()
+        with suppress(apsw.Error):
+            self._db.close(True)
+        if self._lock:
+            self._lock.release()
+        if self._folder:
+            self._folder.cleanup()
 
     def _connect(self, *, create: bool = False) -> None:
-        self._db = connect(self._path, create=create, read_only=self._read_only, vfs=self._vfs)
+        self._db: Any = connect(self._path, create=create, read_only=self._read_only, vfs=self._vfs)
         if not self._read_only:
             with translated("open the file"):
                 self._checkpoints = Checkpoints(self._db, self._path, self._vfs)
