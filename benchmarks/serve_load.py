@@ -13,8 +13,8 @@ from pathlib import Path
 
 from benchmarks.harness.options import Options
 from benchmarks.harness.record import Recorder
-from benchmarks.serving.disk import record_disk
-from benchmarks.serving.ladder import Kind, Ladder, generator
+from benchmarks.serving.disk import record_disk, record_flushes
+from benchmarks.serving.ladder import Kind, Ladder, case_of, generator
 from benchmarks.serving.model import save_model
 from benchmarks.serving.server import NullServer, Server
 
@@ -25,8 +25,10 @@ KINDS = (
     Kind("HTTP, 1000 events", "events", 1000, lanes=16, first=8_000, half=15_000),
     Kind("WebSocket, 1 event", "websocket", 1, lanes=8, first=500, half=1_000),
 )
+MAIN = tuple(kind for kind in KINDS if kind.size != 10)
 QUICK_KINDS = (KINDS[0], KINDS[2], KINDS[4])
-ENTITIES, QUICK_ENTITIES = (1, 100, 100_000), (1, 1000)
+CASES = {1: MAIN, 100: KINDS, 100_000: MAIN}  # entities that take part
+QUICK_CASES = {1: QUICK_KINDS[:1], 1000: QUICK_KINDS}
 SECONDS, QUICK_SECONDS = 10.0, 2.0
 KEPT, QUICK_KEPT = (100_000, 500_000, 1_000_000), (2_000, 10_000)
 BOLD = 8  # times a kind's first rate, where the generator begins against nothing
@@ -35,10 +37,8 @@ MB = 1e6
 
 def run(recorder: Recorder, options: Options) -> None:
     """Measure the disk, the generator against nothing, each way of sending, and memory."""
-    kinds, counts, kept, seconds = (
-        (QUICK_KINDS, QUICK_ENTITIES, QUICK_KEPT, QUICK_SECONDS)
-        if options.quick
-        else (KINDS, ENTITIES, KEPT, SECONDS)
+    cases, kept, seconds = (
+        (QUICK_CASES, QUICK_KEPT, QUICK_SECONDS) if options.quick else (CASES, KEPT, SECONDS)
     )
     with tempfile.TemporaryDirectory(prefix="serve-load-") as name:
         scratch = Path(name)
@@ -46,15 +46,16 @@ def run(recorder: Recorder, options: Options) -> None:
         model = save_model(scratch / "model")
         with generator(scratch) as remote:
             alone = Ladder(recorder, remote, QUICK_SECONDS, halvings=0)
-            for kind in kinds:
+            for kind in dict.fromkeys(kind for kinds in cases.values() for kind in kinds):
                 with NullServer() as null:
                     bold = kind._replace(first=BOLD * kind.first, half=BOLD * kind.first)
                     alone.climb(bold, 1000, "null server", null)
             ladder = Ladder(recorder, remote, seconds, halvings=0 if options.quick else 2)
-            for entities in counts:
+            for entities, kinds in cases.items():
                 for kind in kinds:
                     with served(model, scratch) as server:
                         ladder.fill(server, 0, entities)
+                        record_flushes(recorder, case_of(kind, entities), scratch)
                         ladder.climb(kind, entities, "cellstate", server)
             with served(model, scratch) as server:
                 record_memory(recorder, ladder, server, kept)

@@ -1,31 +1,35 @@
 """The served model beside other ways to step it, event by event, in one run.
 
 First the steps alone, with the states of all entities in a dictionary: nothing is durable, and
-nothing is served. Then with every batch committed and flushed. Last whole servers on loopback
-under the same requests of the Open Inference Protocol: cellstate, which commits and flushes before
-it answers, and Triton, whose sequences live and die with its process.
+nothing is served. Then with every batch committed and flushed, also by a stream engine, Bytewax,
+which writes states down and keeps no log. Last whole servers on loopback under the same requests of
+the Open Inference Protocol: cellstate, which commits and flushes before it answers, and Triton,
+whose sequences live and die with its process.
 """
 
 from __future__ import annotations
 
 import sys
 import tempfile
+import time
 from collections.abc import Callable, Mapping
+from operator import itemgetter
 from pathlib import Path
 
 import numpy as np
 
 from benchmarks.harness.options import Options
 from benchmarks.harness.record import Recorder
-from benchmarks.harness.timing import alternate
+from benchmarks.harness.timing import Timing, alternate
 from benchmarks.serve_load import QUICK_SECONDS, SECONDS, served
 from benchmarks.serving import steppers
 from benchmarks.serving.by_hand import onnx_and_sqlite
+from benchmarks.serving.bytewax import SERVING_PYTHON, run_bytewax
 from benchmarks.serving.disk import record_disk
 from benchmarks.serving.ladder import Kind, Ladder, generator
 from benchmarks.serving.model import INPUTS, save_model
 from benchmarks.serving.steppers import Stepper
-from benchmarks.serving.triton import PYTHON, Triton
+from benchmarks.serving.triton import Triton
 from cellstate.serve.engine import Engine
 from cellstate.serve.events import Incoming
 from cellstate.serve.stores import open_store
@@ -33,6 +37,9 @@ from cellstate.tasks.streams import load_stream
 
 ENTITIES = 10_000
 BATCHES = (1, 256)
+BYTEWAX = "Bytewax"
+STREAMED = {1: 256, 256: 10_240}  # events by size of a batch
+TURNS = 3
 TOLERANCE = 1e-5  # between the answers of two systems
 THREADS = 1  # a server shares its cores with what it serves
 SEQUENCES = 1000
@@ -60,6 +67,10 @@ def run(recorder: Recorder, options: Options) -> None:
             "onnxruntime and sqlite3 by hand": onnx_and_sqlite(scratch / "hand.db", THREADS),
         }
         compare(recorder, "states committed and flushed", durable, rounds)
+        if SERVING_PYTHON.exists():
+            compare_bytewax(recorder, scratch, durable["cellstate"])
+        else:
+            print("without Bytewax and Triton: make bench-peers-env brings them", file=sys.stderr)
         engine.stop()
         compare_servers(recorder, scratch, model, quick=options.quick)
 
@@ -86,6 +97,35 @@ def compare(recorder: Recorder, how: str, systems: Mapping[str, Stepper], rounds
             recorder.add(case, system, "events_per_second", batch / timing.median(system))
 
 
+def compare_bytewax(recorder: Recorder, scratch: Path, ours: Stepper) -> None:
+    """Let the same events go through Bytewax and through the engine, in turns."""
+    model, rng = steppers.step_model(), np.random.default_rng(1)
+    for batch, count in STREAMED.items():
+        readings = rng.normal(size=(count, INPUTS)).round(3).tolist()
+        seconds: dict[str, list[float]] = {"cellstate": [], BYTEWAX: []}
+        for turn in range(TURNS):
+            names = [f"{batch}-{turn}-{k}" for k in rng.integers(ENTITIES, size=count)]
+            events = list(zip(names, readings, strict=True))
+            taken, theirs = run_bytewax(model, events, batch, scratch)
+            seconds[BYTEWAX].append(taken)
+            start = time.perf_counter()
+            own: list[list[float]] = []
+            for k in range(0, count, batch):
+                own += ours(names[k : k + batch], readings[k : k + batch])
+            seconds["cellstate"].append(time.perf_counter() - start)
+            by_name = [
+                sorted(pairs, key=itemgetter(0)) for pairs in (zip(names, own, strict=True), theirs)
+            ]
+            ours_y, theirs_y = ([y for _, y in pairs] for pairs in by_name)
+            if not np.allclose(ours_y, theirs_y, rtol=0, atol=TOLERANCE):
+                raise RuntimeError("Bytewax does not give the answers of cellstate")
+        case = f"a stream of {count:,} events, states written every {batch}"
+        timing = Timing({name: tuple(taken) for name, taken in seconds.items()})
+        timing.record(recorder, case)
+        for system in seconds:
+            recorder.add(case, system, "events_per_second", count / timing.median(system))
+
+
 def engine_stepper(engine: Engine) -> Stepper:
     """Push events into the engine, and wait until they are committed."""
     from cellstate.serve.wire import from_json
@@ -105,8 +145,7 @@ def compare_servers(recorder: Recorder, scratch: Path, model: Path, *, quick: bo
         with served(model, scratch) as server:
             ladder.fill(server, 0, SEQUENCES, "inference")
             ours = ladder.climb(INFERENCE, SEQUENCES, "cellstate", server)
-        if not PYTHON.exists():
-            print("without Triton: make bench-peers-env brings it", file=sys.stderr)
+        if not SERVING_PYTHON.exists():
             return
         with Triton(steppers.step_model(), scratch) as triton:
             ladder.fill(triton.wait(), 0, SEQUENCES, "inference")

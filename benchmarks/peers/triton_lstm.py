@@ -2,7 +2,7 @@
 
 Triton's sequence batcher says to which sequence a request belongs and which requests run together;
 the states of all sequences live in this process, and die with it. It runs in an environment of its
-own, `.venv-triton`, and imports nothing of this project.
+own, `.venv-serving`, and imports nothing of this project.
 """
 
 from pathlib import Path

@@ -72,8 +72,13 @@ def record_disk(recorder: Recorder, folder: Path, *, quick: bool) -> Disk:
     disk = disk_of(folder.resolve())
     if disk.system in MEMORY:
         raise RuntimeError(f"{folder} lies in memory ({disk}); set TMPDIR to a folder on a disk")
-    taken = flush_seconds(folder, QUICK_FLUSHES if quick else FLUSHES)
+    record_flushes(recorder, f"disk: {disk}", folder, QUICK_FLUSHES if quick else FLUSHES)
+    return disk
+
+
+def record_flushes(recorder: Recorder, case: str, folder: Path, count: int = QUICK_FLUSHES) -> None:
+    """Add what a flush costs now: a disk that is shared is not the same all day."""
+    taken = flush_seconds(folder, count)
     for name, share in RECORDED.items():
         value = 1e3 * float(np.percentile(taken, share))
-        recorder.add(f"disk: {disk}", "fsync of one page", f"milliseconds_{name}", value)
-    return disk
+        recorder.add(case, "fsync of one page", f"milliseconds_{name}", value)

@@ -20,6 +20,7 @@ RATES = tuple(  # events a second
     for rate in (0.5, 1, 1.5, 2, 3, 4, 6, 8, 12, 16, 24, 32, 48, 64, 96, 128, 192, 256, 384, 512)
 )
 ANSWERED, BOUND_MS = 0.99, 100.0  # what a sustained rate must keep: share answered, p99
+DESCENTS = 4  # halvings of the first rate
 LONG = 1800.0  # seconds that anything may take
 FILL_SIZE, FILL_LANES, AT_ONCE = 500, 16, 1e6
 
@@ -112,7 +113,11 @@ class Ladder:
         return answer
 
     def climb(self, kind: Kind, entities: int, system: str, server: Serving) -> float:
-        """Offer more and more, record what came of each rate, and return the last sustained."""
+        """Offer more and more, record what came of each rate, and return the last sustained.
+
+        A rate that is not sustained is offered a second time: the machine may have been elsewhere.
+        Where the first rate is too high already, half of it is tried, and half of that.
+        """
         self._connect(server, kind.form, kind.lanes)
         best, failed = 0.0, math.inf
         for rate in sorted({kind.half, *(rate for rate in RATES if rate >= kind.first)}):
@@ -121,7 +126,12 @@ class Ladder:
             elif rate != kind.half:
                 failed = rate
                 break
-        for _ in range(self._halvings if math.isfinite(failed) else 0):
+        while not best and failed > kind.first / 2**DESCENTS:
+            failed /= 2
+            best = failed if self._step(kind, entities, failed, system, server) else 0.0
+        if best == failed:  # found on the way down
+            failed *= 2
+        for _ in range(self._halvings if best and math.isfinite(failed) else 0):
             middle = (best + failed) / 2
             if self._step(kind, entities, middle, system, server):
                 best = middle
@@ -136,6 +146,12 @@ class Ladder:
         self._remote.ask({"connect": [HOST, server.port, way, lanes]})
 
     def _step(self, kind: Kind, entities: int, rate: float, system: str, server: Serving) -> bool:
+        """Offer one rate, if need be twice, and say whether it was sustained."""
+        return any(self._offer(kind, entities, rate, system, server, turn) for turn in range(2))
+
+    def _offer(
+        self, kind: Kind, entities: int, rate: float, system: str, server: Serving, turn: int
+    ) -> bool:
         """Offer one rate, record what came of it, and say whether it was sustained."""
         before = server.usage()
         answer = self._run(Traffic(kind.form, rate, self._seconds, kind.size, entities))
@@ -152,7 +168,9 @@ class Ladder:
         case = f"{case_of(kind, entities)}, offered {rate:,.0f}/s"
         for metric, value in figures.items():
             if math.isfinite(value):  # what was never answered has no delay
-                self._recorder.add(case, system, metric, value, seconds=answer["seconds"])
+                self._recorder.add(
+                    case, system, metric, value, seconds=answer["seconds"], seed=turn or None
+                )
         return share >= ANSWERED and answer["milliseconds"]["p99"] <= BOUND_MS
 
     def _run(self, traffic: Traffic) -> dict[str, Any]:

@@ -12,11 +12,11 @@ from types import TracebackType
 from typing import Self
 
 from benchmarks.harness.options import ROOT
+from benchmarks.serving.bytewax import SERVING_PYTHON
 from benchmarks.serving.model import OUTPUTS
 from benchmarks.serving.server import HOST, TAIL, Usage, free_port, usage
 from benchmarks.serving.traffic import INPUTS, MODEL
 
-PYTHON = ROOT / ".venv-triton" / "bin" / "python"
 SOURCE = ROOT / "benchmarks" / "peers" / "triton_lstm.py"
 STARTING = 60.0  # seconds
 CONFIGURATION = f"""
@@ -50,7 +50,7 @@ class Triton:
 
     def __init__(self, step: bytes, scratch: Path) -> None:
         self.port = free_port()
-        package = next(PYTHON.parents[1].glob("lib/python3.*/site-packages"))
+        package = next(SERVING_PYTHON.parents[1].glob("lib/python3.*/site-packages"))
         version = package.parent.name.removeprefix("python")
         shipped, folder = package / "pytriton" / "tritonserver", scratch / "triton"
         backends, model = folder / "backends", folder / "models" / MODEL
@@ -81,7 +81,7 @@ class Triton:
                 stderr=words,
                 env={
                     **os.environ,
-                    "PATH": f"{PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
+                    "PATH": f"{SERVING_PYTHON.parent}{os.pathsep}{os.environ['PATH']}",
                     "LD_LIBRARY_PATH": str(package / "nvidia_pytriton.libs"),
                     "OMP_NUM_THREADS": "1",
                 },

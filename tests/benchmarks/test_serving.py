@@ -220,3 +220,33 @@ def test_all_runtimes_give_the_same_answers(tmp_path: Path):
         first, *others = (np.array(step(names, readings)) for step in systems)
         for other in others:
             np.testing.assert_allclose(other, first, atol=1e-6)
+
+
+class Scripted:
+    """A generator whose server keeps up with a given rate."""
+
+    def __init__(self, most):
+        self.most, self.offered = most, []
+
+    def ask(self, question, timeout_seconds=0.0):
+        if "connect" in question:
+            return {}
+        rate = question["run"]["rate"]
+        self.offered.append(rate)
+        late = 5.0 if rate <= self.most else 500.0
+        numbers = {"p50": late, "p99": late, "p99.9": late}
+        facts = {"offered": 100, "answered": 100, "applied": 100, "seconds": 1.0}
+        return {**facts, "milliseconds": numbers, "cpu_share": 0.1, "lag_ms_p99": 0.1}
+
+
+@pytest.mark.parametrize(
+    ("most", "best"),
+    [(2500.0, 2500.0), (5000.0, 5000.0), (300.0, 250.0), (10.0, 0.0), (1e9, 512e3)],
+)
+def test_the_ladder_finds_the_rate_that_is_kept(null, most, best):
+    recorder, remote = Recorder(1), Scripted(most)
+    kind = Kind("HTTP, 1 event", "events", 1, lanes=4, first=500, half=1000)
+    assert Ladder(recorder, remote, halvings=2).climb(kind, 1, "it", null) == best  # type: ignore[arg-type]
+    twice = [row for row in recorder.rows if row.metric == "milliseconds_p99" and row.seed]
+    assert all(row.value == 500.0 for row in twice)
+    assert bool(twice) == (max(remote.offered) > most)

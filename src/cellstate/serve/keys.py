@@ -80,7 +80,7 @@ def read_keys(path: Path) -> list[Key]:
     """
     try:
         document = strict_json.parse(path.read_bytes())
-        if document["format"] != FORMAT:
+        if document["format"] != FORMAT or not isinstance(document["keys"], list):
             raise ValueError("another format")
         keys = [Key(**entry) for entry in document["keys"]]
         for key in keys:

@@ -40,13 +40,11 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
             self.deadline = self.loop.time() + settings.header_s
 
         def data_received(self, data: bytes) -> None:
+            super().data_received(data)
             if self.head >= 0:
                 self.head += len(data)
-                super().data_received(data)
                 if self.head > MOST_HEAD:
                     self.refuse(431)
-            else:
-                super().data_received(data)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()

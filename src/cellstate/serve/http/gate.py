@@ -2,16 +2,28 @@
 
 from __future__ import annotations
 
+import asyncio
+import contextlib
 import json
 import logging
 import re
 import secrets
 import time
 import traceback
-from collections.abc import Awaitable, Callable, Iterable, Mapping
+from collections.abc import Awaitable, Callable, Iterable, Mapping, MutableMapping
+from typing import Any
 
 from cellstate.errors import explain
-from cellstate.serve.http.call import Call, GoneError, Receive, Reply, Scope, Send, StreamReply
+from cellstate.serve.http.call import (
+    SAFE_HEADERS,
+    Call,
+    GoneError,
+    Receive,
+    Reply,
+    Scope,
+    Send,
+    StreamReply,
+)
 from cellstate.serve.http.messages import check_entity
 from cellstate.serve.http.problem import Problem
 from cellstate.serve.http.route import Route
@@ -19,6 +31,7 @@ from cellstate.serve.http.service import Service
 from cellstate.serve.keys import ROLES
 
 _log = logging.getLogger("cellstate.serve")
+_CLOSING_S = 1.0
 Application = Callable[[Scope, Receive, Send], Awaitable[None]]
 SocketHandler = Callable[[Call, Receive, Send], Awaitable[None]]
 
@@ -121,7 +134,7 @@ class Gate:
             self._service.doorkeeper.check_source(call)
             methods, call.params = self._find(scope["path"])
             if methods is None:
-                await self._others(scope, receive, send)
+                await self._others(scope, receive, _safely(send))
                 return
             endpoint = methods.get(scope["method"])
             if endpoint is None:
@@ -154,7 +167,21 @@ class Gate:
             else:
                 await self._others(scope, receive, send)
         except Problem as problem:
-            await refuse_socket(problem, scope, send)
+            await refuse_socket(problem, scope, receive, send)
+
+
+def _safely(send: Send) -> Send:
+    """Give answers that are not the gate's the headers that all have."""
+
+    async def safely(message: MutableMapping[str, Any]) -> None:
+        if message["type"] == "http.response.start":
+            given = list(message.get("headers", []))
+            names = {name.lower() for name, _ in given}
+            given += [header for header in SAFE_HEADERS if header[0] not in names]
+            message = {**message, "headers": given}
+        await send(message)
+
+    return safely
 
 
 def unknown_address() -> Problem:
@@ -186,7 +213,7 @@ def accident(problem: Exception, route: Route | None) -> Problem:
     return Problem(500, explain("serve", must, given, "Report it with the server's log"))
 
 
-async def refuse_socket(problem: Problem, scope: Scope, send: Send) -> None:
+async def refuse_socket(problem: Problem, scope: Scope, receive: Receive, send: Send) -> None:
     """Answer a WebSocket's first request with an error, where the server can."""
     if "websocket.http.response" not in scope.get("extensions", {}):
         await send({"type": "websocket.close", "code": 1008})
@@ -195,3 +222,10 @@ async def refuse_socket(problem: Problem, scope: Scope, send: Send) -> None:
     start = {"type": "websocket.http.response.start", "status": problem.status, "headers": headers}
     await send(start)
     await send({"type": "websocket.http.response.body", "body": problem.body()})
+    # Leaving before the connection is closed counts as an accident to uvicorn, which tells of the
+    # refusal and of the close each by a message.
+    with contextlib.suppress(TimeoutError):
+        async with asyncio.timeout(_CLOSING_S):
+            for _ in range(2):
+                while (await receive())["type"] != "websocket.disconnect":
+                    pass

@@ -42,7 +42,8 @@ def microseconds(time: Any) -> int:
     kind = time.__class__
     if kind is float or kind is int:
         if -_FURTHEST_S < time < _FURTHEST_S:
-            return time * 1_000_000 if kind is int else round(time * 1e6)
+            whole = int(time)  # apart, for a product would be rounded once more
+            return whole * 1_000_000 + round((time - whole) * 1e6)
     elif kind is str and len(time) <= 40:
         try:
             moment = datetime.fromisoformat(time)
@@ -219,9 +220,9 @@ def _check_single(value: Any) -> int:
 def _check_ref(ref: Any) -> int:
     if ref.__class__ is str and len(ref) <= ID_LENGTH:
         return ref.count(":")
-    if ref.__class__ is int and -INTEGERS <= ref < INTEGERS:
+    if ref.__class__ is float or (ref.__class__ is int and -INTEGERS <= ref < INTEGERS):
         return 0
-    must = f"ref must be an integer or at most {ID_LENGTH} characters"
+    must = f"ref must be a number or at most {ID_LENGTH} characters"
     raise malformed(must, "another value", "Number your events, say")
 
 

@@ -2,8 +2,8 @@
 
 orjson refuses what is not JSON, NaN, numbers beyond float64 and halves of surrogate pairs, but
 lets a key occur twice, and the last one wins. Such a key shows in the number of colons: one for
-each key that was read, one for each colon inside of a string, and no more. Where the numbers differ
-the body is read again by `artifact.strict_json`, which tells escaped colons from lost keys.
+each key that was read, one for each colon inside of a string, and no more. Where the numbers
+differ, or colons are escaped, the body is read again by `artifact.strict_json`.
 Measured on 1,000 events of four values: 0.8 ms, and 4.2 ms by `strict_json` alone.
 """
 
@@ -17,6 +17,7 @@ from cellstate.serve.http.problem import Problem, malformed
 
 DEPTH = 16  # most levels of a document
 INTEGERS = 1 << 63  # integers are int64
+_ESCAPED_COLON = b"\\u003"
 _orjson: Any = require("orjson", extra="serve")
 
 
@@ -68,7 +69,8 @@ def check_keys(body: bytes, colons: int) -> None:
     Problem
         Status 400.
     """
-    if body.count(b":") != colons:
+    # An escaped colon could stand in for that of a lost key.
+    if body.count(b":") != colons or _ESCAPED_COLON in body:
         try:
             strict_json.parse(body)
         except ValueError:

@@ -110,7 +110,7 @@ def schemas_of(stream: AbstractStream, most_events: int) -> dict[str, Any]:
         needed["time"] = time
     else:
         rest["time"] = time
-    label = {"anyOf": [{"type": "integer"}, {"type": "string", "maxLength": ID_LENGTH}]}
+    label = {"anyOf": [{"type": "number"}, {"type": "string", "maxLength": ID_LENGTH}]}
     many = {"type": "array", "minItems": 1, "maxItems": most_events}
     # An answer may lack what the model cannot say yet.
     answer = record(
@@ -167,7 +167,10 @@ def _result() -> dict[str, Any]:
         {
             "seq": {**_COUNT, "description": "Arrival number."},
             "time": SECONDS,
-            "version": {**_COUNT, "description": "Of the model."},
+            "version": {
+                "type": ["integer", "null"],
+                "description": "Of the model; null where an answer is given again.",
+            },
             "late": {"type": "boolean", "description": "Later events had been answered before."},
             "answer": ref("Answer"),
             "message": {"type": "string", "description": "Why it was not applied."},

@@ -84,14 +84,14 @@ class TensorReader:
             Status 400.
         """
         datatype = tensor.get("datatype")
-        if datatype not in _ACCEPTED[kind]:
+        if not isinstance(datatype, str) or datatype not in _ACCEPTED[kind]:
             must = f"its datatype must be {' or '.join(sorted(_ACCEPTED[kind]))}"
             raise malformed(must, "another", "See the model's metadata", _WHERE)
         count = _count(tensor.get("shape"))
         if count != (1 if size is None else size) and size != -1:
             must = f"it must have {size or 1} elements"
             raise malformed(must, f"{count}", "See the model's metadata", _WHERE)
-        values = self._values(tensor, str(datatype), count)
+        values = self._values(tensor, datatype, count)
         return values[0] if size is None else values
 
     def end(self) -> None:

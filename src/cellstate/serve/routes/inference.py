@@ -194,7 +194,7 @@ def _wanted(
     for output in asked if isinstance(asked, list) else [None]:
         name = output.get("name") if isinstance(output, dict) else None
         options = output.get("parameters", {}) if isinstance(output, dict) else None
-        if name not in known or not isinstance(name, str) or not isinstance(options, dict):
+        if not isinstance(name, str) or name not in known or not isinstance(options, dict):
             must, do = "outputs must be those of the model", "See the model's metadata"
             raise malformed(must, "another", do, "tensor")
         if "classification" in options or any("shared_memory" in one for one in options):

@@ -16,7 +16,7 @@ from cellstate.serve.http.route import Route
 from cellstate.serve.http.service import Service
 
 EVENT_STREAM = b"text/event-stream"
-MOST_WAITING = 1_000  # answers that may wait for a slow reader
+MOST_WAITING = 20_000  # answers that may wait for a slow reader: more than one bulk brings
 BEAT_S = 15.0  # a comment now and then shows both sides that the other is there
 
 

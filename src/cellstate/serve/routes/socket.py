@@ -29,7 +29,7 @@ from cellstate.serve.routes.live import take_seat
 
 PATH = "/v1/stream"
 MOST_PENDING = 2_000  # events under way on one socket; then it is not read from
-MOST_WAITING = 10_000  # messages that may wait for a slow reader
+MOST_WAITING = 20_000  # messages that may wait for a slow reader: more than one bulk brings
 MOST_SUBSCRIPTIONS = 1_000
 IDLE, RESTART, POLICY = 1001, 1012, 1008  # RFC 6455, 7.4.1, and its registry
 _WRITE = ROLES.index("write")
