@@ -180,6 +180,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.serve_soak:run",
         SERVE,
     ),
+    "serve-crash": Benchmark(
+        "The server killed under load, and its disk broken at each change: what is lost or wrong.",
+        "benchmarks.serve_crash:run",
+        (*SERVE, "tests/benchmarks/test_serving_crash.py"),
+    ),
     "serve-shards": Benchmark(
         "Three servers on PostgreSQL, one killed under load: what is lost, how long it takes.",
         "benchmarks.serve_shards:run",

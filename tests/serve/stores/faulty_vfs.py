@@ -8,7 +8,6 @@ and what was written but not flushed is on the disk or not, by chance.
 from __future__ import annotations
 
 import itertools
-import os
 import random
 from dataclasses import dataclass, field
 from pathlib import Path
@@ -99,7 +98,7 @@ class Plan:
                     data = data[: 512 * chance.randint(0, len(data) // 512)]
                 whole.extend(bytes(max(0, change.offset - len(whole))))
                 whole[change.offset : change.offset + len(data)] = data
-            if os.path.exists(path):
+            if Path(path).exists():
                 Path(path).write_bytes(whole)
         self.flushed.clear()
         self.unflushed.clear()
