@@ -53,7 +53,7 @@ def test_an_event_that_is_refused_is_an_error_alone_and_a_result_among_many(clie
     with pytest.raises(EventError, match="in range"):
         client.push("c-4", {"x": 1e9})
     client.push("c-4", {"x": 1}, end=True)
-    with pytest.raises(EventError, match="must be live"):
+    with pytest.raises(EventError, match="one that is ended can begin"):
         client.push("c-4", {"x": 1})
     good, bad = client.push_many(
         [{"entity": "c-5", "data": {"x": 1}}, {"entity": "c-5", "data": {"x": 1e9}}]

@@ -2,10 +2,12 @@
 
 from __future__ import annotations
 
+import gc
 import json as json_text
 import logging
 import re
 import shlex
+import sys
 from pathlib import Path
 from typing import TYPE_CHECKING, Annotated, Any, Literal
 
@@ -126,9 +128,6 @@ def _run(
     from cellstate.serve.stores import open_store
     from cellstate.tasks.streams import load_stream
 
-    for number, flag in ((history, "--history"), (entities, "--entities"), (late, "--late")):
-        if number is not None and number < 1:
-            raise _bad(f"{flag} must be at least 1", str(number), "Give a count")
     http = HttpSettings(
         host=host,
         port=_port(port),
@@ -143,6 +142,13 @@ def _run(
         rate=_rate(rate),
     )
     check_listening(http)
+    settings = Settings(
+        max_replay=_count(late, "--late") or 0,
+        keep_events=_count(history, "--history"),
+        ttl_s=None if ttl is None else _seconds(ttl),
+        entities_per_tenant=_count(entities, "--entities"),
+    )
+    place = _share(share)
     for file, flag in ((tls_cert, "--tls-cert"), (tls_key, "--tls-key")):
         if file is not None and not file.is_file():
             raise _bad(f"{flag} must be a file", repr(str(file)), "Check the path")
@@ -157,20 +163,20 @@ def _run(
 
     if next is not None:
         load(str(next))  # a folder that cannot be loaded is no reason to start
-    engine = Engine(
-        stream,
-        open_store(store),
-        Settings(
-            max_replay=late,
-            keep_events=history,
-            ttl_s=None if ttl is None else _seconds(ttl),
-            entities_per_tenant=entities,
-        ),
-        folder=str(model.resolve()),
-        load=load,
-        address=address or "",
-        share=_share(share),
-    )
+    opened = open_store(store)
+    try:
+        engine = Engine(
+            stream,
+            opened,
+            settings,
+            folder=str(model.resolve()),
+            load=load,
+            address=address or "",
+            share=place,
+        )
+    except CellstateError:
+        opened.close()
+        raise
     try:
         _serve(engine, http, model, store, next)
     finally:
@@ -185,10 +191,13 @@ def _serve(engine: Engine, http: Any, model: Path, store: str, next: Path | None
         memory = "memory that ends with it" if store == "memory:" else _without_password(store)
         screen.say(f"Serving {model} ({engine.stream.task}) at {url}, entities in {memory}.")
         screen.say(f"Try: {first_event(url, engine.stream, has_keys=http.keys is not None)}")
-        _flush()
+        sys.stdout.flush()
         if next is not None:
             _offer(engine, next)
 
+    # Events make many objects of short life and no cycles: looking for those after each 700 of them
+    # takes a third of the server's time.
+    gc.set_threshold(20_000, 20, 20)
     Server(build_app(engine, http), on_ready=tell).run()
 
 
@@ -223,6 +232,12 @@ def _offer(engine: Engine, folder: Path) -> None:
             _log.error("the next version was not taken: %s", problem)
 
     threading.Thread(target=offer, name="cellstate-next", daemon=True).start()
+
+
+def _count(number: int | None, flag: str) -> int | None:
+    if number is None or number >= 1:
+        return number
+    raise _bad(f"{flag} must be at least 1", str(number), "Give a count")
 
 
 def _port(port: int) -> int:
@@ -262,12 +277,6 @@ def _share(text: str | None) -> tuple[int, int]:
 
 def _without_password(store: str) -> str:
     return re.sub(r"(//[^:/@]*):[^@]*@", r"\1@", store)
-
-
-def _flush() -> None:
-    import sys
-
-    sys.stdout.flush()
 
 
 def _bad(must: str, given: str, do: str) -> InputError:

@@ -30,7 +30,8 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
         """A connection with a deadline for what the other side must send next."""
 
         deadline = float("inf")
-        head = 0  # bytes of a head that is not complete yet; -1 while none is read
+        head = -1  # bytes of a head that is not complete yet; -1 while none is read
+        is_new = False  # whether the head began in what has just come
 
         def connection_made(self, transport: Any) -> None:
             super().connection_made(transport)
@@ -40,15 +41,17 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
             self.deadline = self.loop.time() + settings.header_s
 
         def data_received(self, data: bytes) -> None:
+            self.is_new = False
             super().data_received(data)
             if self.head >= 0:
-                self.head += len(data)
+                # What came with the end of a body before it is no head.
+                self.head += 0 if self.is_new else len(data)
                 if self.head > MOST_HEAD:
                     self.refuse(431)
 
         def on_message_begin(self) -> None:
             super().on_message_begin()
-            self.head = 0
+            self.head, self.is_new = 0, True
             self.deadline = self.loop.time() + settings.header_s
 
         def on_headers_complete(self) -> None:
@@ -58,7 +61,7 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
 
         def on_message_complete(self) -> None:
             self.deadline = float("inf")  # it is the server's turn
-            self.head = 0
+            self.head = -1
             super().on_message_complete()
 
         def refuse(self, status: int) -> None:

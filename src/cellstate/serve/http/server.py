@@ -132,9 +132,9 @@ def _uvicorn_for(app: Any, service: Service, on_ready: Callable[[str], None] | N
                 on_ready(self.url)
 
         async def shutdown(self, sockets: Any = None) -> None:
+            await super().shutdown(sockets=sockets)
             if self._sweeping is not None:
                 self._sweeping.cancel()
-            await super().shutdown(sockets=sockets)
 
         @contextlib.contextmanager
         def capture_signals(self) -> Generator[None]:

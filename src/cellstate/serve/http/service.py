@@ -37,6 +37,7 @@ class Lasting(Protocol):
     """A connection that lasts: a WebSocket, or a reader of server-sent events."""
 
     call: Call
+    takes_events: bool
 
     def close_if_idle(self, now: float) -> None:
         """End it if nothing has come for too long."""
@@ -94,11 +95,16 @@ class Service:
     async def drain(self) -> None:
         """Say that the server is not ready, and end what would last, after what is under way."""
         self.is_draining = True
-        for socket in list(self.sockets):
-            socket.finish(_RESTART)
         patience = time.monotonic() + self.settings.drain_s
-        while self.sockets and time.monotonic() < patience:
-            await asyncio.sleep(0.01)
+        # Those who only listen last: they hear of what the others still had under way.
+        for takes_events in (True, False):
+            while time.monotonic() < patience:
+                left = [one for one in self.sockets if one.takes_events is takes_events]
+                if not left:
+                    break
+                for socket in left:
+                    socket.finish(_RESTART)
+                await asyncio.sleep(0.01)
 
     async def close(self) -> None:
         """Answer what waits, and close the store."""

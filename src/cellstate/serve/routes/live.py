@@ -29,6 +29,8 @@ class Line:
     call : Call
     """
 
+    takes_events = False
+
     def __init__(self, service: Service, call: Call) -> None:
         self.call = call
         self._service = service

@@ -48,6 +48,8 @@ class Socket:
         ASGI's.
     """
 
+    takes_events = True
+
     def __init__(self, service: Service, call: Call, send: Send) -> None:
         self.call = call
         self._service = service
