@@ -422,7 +422,7 @@ def test_logs_name_no_entities_and_no_data(caplog: pytest.LogCaptureFixture) -> 
     own = "\n".join(
         one.getMessage() for one in caplog.records if one.name.startswith(("cell", "uvi"))
     )
-    assert "Smith" not in own
+    assert "Smith" not in own, own
     assert "41.5" not in own
 
 

@@ -62,6 +62,8 @@ class Server:
         except SystemExit:
             if self.service.failure is None:
                 raise
+        finally:
+            self._socket.close()
         if self.service.failure is not None:
             raise self.service.failure
 
