@@ -23,6 +23,12 @@ LANGUAGE = (
 HEALTH = ("tests/data/health", "tests/tasks/health")
 TEXT_CLASSES = ("tests/tasks/text/test_classifier.py", "tests/tasks/text/classification")
 SERVE = ("tests/benchmarks/test_serving.py", "tests/serve")
+ENGINE = (
+    "tests/serve/stores",
+    "tests/serve/test_engine.py",
+    "tests/serve/test_engine_states.py",
+    "tests/benchmarks/test_serving_crash.py",
+)
 LAYER = ("tests/conformance/test_backends.py", "tests/nn/test_lstm_drop_in.py")
 
 BENCHMARKS: dict[str, Benchmark] = {
@@ -160,6 +166,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "benchmarks.step:run",
         ("tests/runtime/test_lstm_kernel.py", "tests/runtime/test_chain.py"),
     ),
+    "runtime-step": Benchmark(
+        "Many entities' packed states stepped at once on one core, beside torch and ONNX Runtime.",
+        "benchmarks.runtime_step:run",
+        ("tests/runtime",),
+    ),
     "quantize": Benchmark(
         "Trained forecasters with weights in bf16 and int8: held-out error, deviation, bytes.",
         "benchmarks.quantize:run",
@@ -179,6 +190,11 @@ BENCHMARKS: dict[str, Benchmark] = {
         "Half an hour of mixed load: whether memory, descriptors and files stay as they are.",
         "benchmarks.serve_soak:run",
         SERVE,
+    ),
+    "serve-crash": Benchmark(
+        "The server killed under load, and its disk broken at each change: what is lost or wrong.",
+        "benchmarks.serve_crash:run",
+        ENGINE,
     ),
     "serve-shards": Benchmark(
         "Three servers on PostgreSQL, one killed under load: what is lost, how long it takes.",

@@ -13,6 +13,7 @@ PER_INSTRUCTION_SET = [
     "kernels.cpp",
     "forward.h",
     "backward.h",
+    "norm.h",
     "product.h",
     "accumulate.h",
     "sums.h",

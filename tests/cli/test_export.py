@@ -10,6 +10,7 @@ import pytest
 
 from cellstate import artifact, load, network
 from cellstate.artifact import Manifest
+from cellstate.runtime import Chain
 from tests.runtime.networks import TEXT, random_tensors
 
 
@@ -130,6 +131,33 @@ def save(folder, task, described, tensors):
     artifact.save(folder, Manifest(task, network=described), tensors)
 
 
+def save_chain(folder, layers):
+    described = {"layers": network.to_json(layers)}
+    save(folder, "network", described, random_tensors(layers, np.random.default_rng(0)))
+
+
+def test_variants_that_the_operator_has_and_a_learned_start_are_exported(cellstate, tmp_path):
+    body = network.LSTM("body", 6, 4, coupled=True, peephole=True, learn_initial_state=True)
+    layers = (network.FrameStack("last", 2, 3), body)
+    save_chain(tmp_path / "model", layers)
+    out = tmp_path / "model.onnx"
+    result = cellstate("export", tmp_path / "model", out, "--to", "onnx", "--step")
+    assert (result.code, result.err) == (0, "")
+    session = onnxruntime.InferenceSession(out)
+    facts = session.get_modelmeta().custom_metadata_map
+    start = json.loads(facts["start"])
+    assert {name: np.shape(values) for name, values in start.items()} == {
+        "body.h_0": (1, 4),
+        "body.c_0": (1, 4),
+    }
+    state = {name: np.float32(values)[:, np.newaxis] for name, values in start.items()}
+    state["last.frames_0"] = np.zeros((2, 1, 2), np.float32)
+    x = np.ones((1, 2), np.float32)
+    y = session.run(["y"], {"x": x, **state})[0]
+    _, tensors = artifact.load(tmp_path / "model")
+    np.testing.assert_allclose(y, Chain(layers, tensors).step(x)[0], atol=2e-6)
+
+
 @pytest.mark.parametrize(
     ("words", "message"),
     [
@@ -142,6 +170,14 @@ def save(folder, task, described, tensors):
             "got the parts encoder, skip, for the job 'forecast'. Fit with --decoder recursive",
         ),
         ("export {tmp}/empty {tmp}/m.onnx", "must hold the tensors of its layers; got none of bo"),
+        (
+            "export {tmp}/parts {tmp}/m.onnx --to onxx",
+            "export: --to must be 'onnx'; got 'onxx'. Did you mean 'onnx'?",
+        ),
+        (
+            "export {tmp}/clipped {tmp}/m.onnx",
+            "must be those that ONNX's LSTM operator has; got a bound of the cell state (its clip ",
+        ),
         ("export {tmp}/parts {tmp}/m.pt", "the file must end in .onnx; got {tmp}/m.pt. Rename it."),
         ("export {tmp}/parts {tmp}/no/m.onnx", "the output's directory must exist"),
         ("export {tmp}/none {tmp}/m.onnx", "load {tmp}/none: a model must be a folder"),
@@ -153,7 +189,9 @@ def test_a_bad_call_ends_with_2_and_writes_nothing(cellstate, tmp_path, words, m
     save(tmp_path / "parts", "forecast", {"layers": {"encoder": [], "skip": []}}, {})
     chain = network.to_json((network.LSTM("body", 2, 3),))
     save(tmp_path / "empty", "forecast", {"layers": {"chain": chain}}, {"head": np.zeros(1)})
+    clipped = (network.LSTM("body", 2, 3, cell_clip=1.0),)
+    save_chain(tmp_path / "clipped", clipped)
     result = cellstate(*words.format(tmp=tmp_path).split())
     assert (result.code, result.out) == (2, "")
     assert message.format(tmp=tmp_path) in result.err
-    assert sorted(one.name for one in tmp_path.iterdir()) == ["empty", "parts", "pooled"]
+    assert sorted(one.name for one in tmp_path.iterdir()) == ["clipped", "empty", "parts", "pooled"]

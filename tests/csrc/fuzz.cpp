@@ -81,7 +81,7 @@ void round_rows(Real* weights, size_t rows, size_t count, Stored stored) {
     const double fraction = frexp(double(float(most / 127)), &exponent);
     const double scale = ldexp(floor(ldexp(fraction, 17)), exponent - 17);
     for (size_t k = 0; k < count; ++k) {
-      const double unit = stored == Stored::int8 ? scale : ldexp(1, ilogb(weights[k]) - 7);
+      const double unit = weights[k] == 0 ? 0 : stored == Stored::int8 ? scale : ldexp(1, ilogb(weights[k]) - 7);
       if (unit > 0) weights[k] = Real(nearbyint(double(float(weights[k] / Real(unit)))) * unit);
     }
   }
@@ -188,7 +188,7 @@ void once() {
     std::fill_n(weight_hh.get(), H * P, Real(0));
     std::fill_n(bias.get(), H, Real(0));
   }
-  const Stored stored = sizeof(Real) == 4 && !departs ? Stored(draw(0, 2)) : Stored::full;
+  const Stored stored = sizeof(Real) == 4 ? Stored(draw(0, 2)) : Stored::full;
   if (stored != Stored::full) {  // what the equations see; what is packed rounds to the same
     round_rows(weight_ih.get(), 4 * H, I, stored);
     round_rows(weight_hh.get(), 4 * H, P, stored);
@@ -211,6 +211,18 @@ void once() {
   call.x = x.get();
   call.h0 = h0.get();
   call.c0 = c0.get();
+  // Or h and c of each row side by side, anywhere, changed in place.
+  const bool spread = draw(0, 1);
+  const size_t apart = P + H + draw(0, 3);
+  auto states = numbers(spread ? (B + 2) * apart : 0);
+  std::vector<int64_t> places(B + 2);
+  std::iota(places.begin(), places.end(), int64_t{0});
+  std::shuffle(places.begin(), places.end(), generator);
+  for (size_t b = 0; spread && b < B; ++b) {
+    std::copy_n(h0.get() + b * P, P, states.get() + places[b] * apart);
+    std::copy_n(c0.get() + b * H, H, states.get() + places[b] * apart + P);
+  }
+  const Numbers around(states.get(), states.get() + (spread ? (B + 2) * apart : 0));
   call.y = y.get();
   call.y_stride = stride;
   call.h = h.get();
@@ -218,10 +230,25 @@ void once() {
   call.gates = gates.get();
   call.cells = cells.get();
   auto normal_sums = numbers(normed ? T * B * 8 * H : 0, false), stats = numbers(normed ? T * B * 4 : 0, false);
+  if (spread) {
+    call.h0 = call.h = states.get();
+    call.c0 = call.c = states.get() + P;
+    call.spread = {apart, apart, places.data()};
+  }
   if (departs) call.variant = &v;
   if (normed) call.normed = normal_sums.get(), call.stats = stats.get();
   Aligned workspace(kernels.forward_bytes(call, B));
   kernels.forward(call, Rows{order.data(), B}, workspace.data, alone);
+  for (size_t b = 0; spread && b < B; ++b) {
+    std::copy_n(states.get() + places[b] * apart, P, h.get() + b * P);
+    std::copy_n(states.get() + places[b] * apart + P, H, c.get() + b * H);
+  }
+  for (size_t place = 0; spread && place < B + 2; ++place) {
+    const bool taken = std::find(places.begin(), places.begin() + B, place) != places.begin() + B;
+    for (size_t i = taken ? P + H : 0; i < apart; ++i) {
+      expect("around", states[place * apart + i], around[place * apart + i], 0);
+    }
+  }
 
   // Normalising brings out the rounding of numbers that are nearly equal.
   const double tolerance = (sizeof(Real) == 4 ? 2e-4 : 1e-12) * (normed ? 10 : 1);
@@ -362,11 +389,18 @@ void once() {
 
 }  // namespace
 
+#if CELLSTATE_CHAINS
+#include "fuzz_chain.h"
+#endif
+
 int main(int count, char** arguments) {
   const int rounds = count > 1 ? atoi(arguments[1]) : 100;
   for (int round = 0; round < rounds; ++round) {
     generator.seed(static_cast<unsigned>(round));
     once();
+#if CELLSTATE_CHAINS
+    if (round % 2 == 0) chain_once();
+#endif
   }
   printf("%d rounds\n", rounds);
 }

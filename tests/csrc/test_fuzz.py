@@ -27,11 +27,13 @@ COMPILER = os.environ.get("CXX") or shutil.which("c++") or ""
 @pytest.mark.parametrize("real", ["float", "double"])
 def test_random_calls_touch_nothing_else_and_give_the_equations(real: str, tmp_path: Path) -> None:
     isa, program = RUNS_HERE[-1], tmp_path / "fuzz"
-    sources = [ROOT / "csrc" / name for name in ("kernels.cpp", "pack.cpp")]
+    names = ["kernels.cpp", "pack.cpp", *(["chain.cpp", "pool.cpp"] if real == "float" else [])]
+    sources = [ROOT / "csrc" / name for name in names]
     subprocess.run(
         # Without optimisation: the program takes half a minute more, the compiler two minutes less.
         [COMPILER, "-std=c++17", "-O0", "-g1", "-ffp-contract=off", *SANITIZERS, *FLAGS[isa],
          f"-DCELLSTATE_ISA={isa}", f"-DCELLSTATE_REAL={real}", f"-I{ROOT / 'csrc'}",
+         f"-DCELLSTATE_CHAINS={int(real == 'float')}", "-pthread",
          *sources, ROOT / "tests" / "csrc" / "fuzz.cpp", "-o", program],
         check=True,
     )  # fmt: skip

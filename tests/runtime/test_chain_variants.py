@@ -146,3 +146,16 @@ def test_frames_of_embedded_tokens_are_stepped_too():
     states = chain.pack(chain.zero_state(2))
     for t in range(5):
         np.testing.assert_array_equal(chain.step_packed(tokens[t], states), y[t])
+
+
+@pytest.mark.parametrize("batch", [1, 2, 9])
+def test_units_shared_by_the_threads_of_torch_change_no_bit(batch):
+    layers = (network.LSTM("body", 512, 512), network.Linear("head", 512, 3))
+    rng = np.random.default_rng(6)
+    tensors = random_tensors(layers, rng)
+    x, state = random_input(layers, 2, batch, rng), random_state(layers, batch, rng)
+    one, two = (Chain(layers, tensors, threads=threads) for threads in (1, 2))
+    states, others = one.pack(state), two.pack(state)
+    for t in range(2):
+        np.testing.assert_array_equal(two.step_packed(x[t], others), one.step_packed(x[t], states))
+    np.testing.assert_array_equal(others, states)

@@ -12,7 +12,7 @@ from cellstate.errors import ExportError, InputError
 from cellstate.onnx_graph import run, session_of
 from cellstate.runtime import Chain
 from cellstate.runtime.onnx_export import chain_to_onnx
-from tests.runtime.networks import STACK, TEXT, exact_chain, random_input, random_state
+from tests.runtime.networks import STACK, STACKED, TEXT, random_input, random_state, varied
 from tests.runtime.networks import random_tensors as draw
 
 TWO_MEMORIES = (
@@ -21,7 +21,10 @@ TWO_MEMORIES = (
     network.Linear("between", 5, 4, "relu"),
     network.LSTM("slow", 4, 6, num_layers=2),
 )
-NETWORKS = {"stack": STACK, "text": TEXT, "two memories": TWO_MEMORIES, "linear": STACK[:1]}
+VARIANTS = ("peephole", "coupled", "coupled with peepholes", "hard sigmoid", "learned start")
+NETWORKS = {name: varied(name) for name in VARIANTS}
+NETWORKS["frames"] = STACKED
+NETWORKS |= {"stack": STACK, "text": TEXT, "two memories": TWO_MEMORIES, "linear": STACK[:1]}
 
 
 @pytest.fixture
@@ -33,24 +36,32 @@ def given(layers, rng, steps, batch):
     """Draw input and states, both as the chain and as the graph take them."""
     computing = tuple(one for one in layers if not isinstance(one, network.Dropout))
     x, state = random_input(computing, steps, batch, rng), random_state(layers, batch, rng)
-    feeds = {f"{name}.h_0": h for name, (h, _) in state.items()}
-    feeds |= {f"{name}.c_0": c for name, (_, c) in state.items()}
-    return x, state, feeds
+    return x, state, {f"{name}_0": part for name, part in named(state).items()}
+
+
+def named(state):
+    parts = {1: ("frames",), 2: ("h", "c")}
+    return {
+        f"{name}.{part}": array
+        for name, held in state.items()
+        for part, array in zip(parts[len(held)], held, strict=True)
+        if array.size
+    }
 
 
 @pytest.mark.parametrize("name", NETWORKS)
-def test_a_sequence_gives_the_exact_answer(name, rng):
+def test_a_sequence_gives_the_chains_answer(name, rng):
     layers = NETWORKS[name]
     tensors = draw(layers, rng)
     session = session_of(chain_to_onnx(layers, tensors))
+    chain = Chain(layers, tensors)
     for steps, batch in [(1, 1), (4, 2), (33, 7)]:
         x, state, feeds = given(layers, rng, steps, batch)
-        y, after = exact_chain(layers, tensors, x, state)
+        y, after = chain.sequence(x, state)
         found = run(session, {"x": x, **feeds})
         np.testing.assert_allclose(found["y"], y, atol=2e-5)
-        for layer, (h, c) in after.items():
-            np.testing.assert_allclose(found[f"{layer}.h_n"], h, atol=2e-5)
-            np.testing.assert_allclose(found[f"{layer}.c_n"], c, atol=2e-5)
+        for part, array in named(after).items():
+            np.testing.assert_allclose(found[f"{part}_n"], array, atol=2e-5)
 
 
 @pytest.mark.parametrize("name", NETWORKS)
@@ -62,9 +73,7 @@ def test_steps_with_carried_states_are_the_sequence(name, rng):
     returned = {one.key: one.value for one in model.metadata_props}
     next_of = json.loads(returned["states"])
     x, state, feeds = given(layers, rng, 9, 3)
-    expected, _ = Chain(layers[isinstance(layers[0], network.Dropout) :], tensors).sequence(
-        x, state
-    )
+    expected, _ = Chain(layers, tensors).sequence(x, state)
     for t in range(9):
         found = run(session, {"x": x[t], **feeds})
         np.testing.assert_allclose(found["y"], expected[t], atol=2e-5)
@@ -119,6 +128,11 @@ def test_weights_that_are_no_numbers_are_refused(rng):
     [
         ((network.Dropout("drop", 0.1),), "", "must have a layer that computes; got 1 layers of"),
         (STACK, "head.bias", "tensors must hold 'head.bias'"),
+        (varied("projection"), "", "'body' must be those .* operator has; got a projection. Serve"),
+        (varied("layer norm"), "", "got layer norm. Serve the model with cellstate"),
+        (varied("cell clip"), "", r"got a bound of the cell state \(its clip bounds the gates"),
+        (varied("zoneout"), "", "got zoneout"),
+        (varied("all"), "", "got a projection, layer norm, a bound .*, zoneout"),
         ((*STACK, network.Linear("head", 3, 1)), "", "unique names"),
     ],
 )

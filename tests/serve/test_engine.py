@@ -236,6 +236,23 @@ def test_log_keeps_the_newest_events_and_late_ones_stay_exact(make):
     assert engine.push("", [event(time=15)])[0].code == 409
 
 
+def test_late_events_are_taken_in_whatever_was_quarantined_and_cut_off(make):
+    engine = make(settings=Settings(snapshot_every=4, keep_events=10))
+    good = [n for n in range(1, 120) if n < 60 or n % 4]  # then none that a state is kept after
+    for n in range(1, 120):
+        engine.push("", [event(x=float(n % 7) if n in good else float("nan"), time=10 * n)])
+    soon(lambda: len(engine.history("", "a", limit=200)) < 30)
+    assert len(engine.history("", "a", limit=200)) >= 10
+    late = [1185, 1145, 1105]
+    for moment in late:
+        (told,) = engine.push("", [event(x=2.5, time=moment)])
+        assert (told.status, told.late) == ("applied", True)
+    straight = make()
+    values = {10 * n: float(n % 7) for n in good} | dict.fromkeys(late, 2.5)
+    straight.push("", [event(x=x, time=at) for at, x in sorted(values.items())])
+    assert engine.peek("", "a")[1].tobytes() == straight.peek("", "a")[1].tobytes()
+
+
 def test_silent_entities_are_forgotten(make):
     now = [1000.0]
     engine = make(settings=Settings(ttl_s=60), clock=lambda: now[0])

@@ -11,9 +11,12 @@ import typer
 from cellstate.cli import screen, tables
 from cellstate.cli.commands import single
 from cellstate.cli.models import Model
-from cellstate.errors import FrameError, explain
+from cellstate.errors import FrameError, InputError, did_you_mean, explain
+
+FORMS = ("onnx",)
 
 Out = Annotated[Path, typer.Argument(metavar="OUT", help="The file to write (.onnx).")]
+To = Annotated[str, typer.Option("--to", metavar="FORM", help="The form to write: onnx.")]
 Step = Annotated[
     bool, typer.Option("--step", help="Take one step at a time instead of whole sequences.")
 ]
@@ -22,11 +25,18 @@ Step = Annotated[
 def build() -> Any:
     """Build the command."""
     return single(
-        _run, "Write a saved model's network as ONNX.", "cellstate export model/ model.onnx --step"
+        _run,
+        "Write a saved model's network as ONNX.",
+        "cellstate export model/ model.onnx --to onnx --step",
     )
 
 
-def _run(model: Model, out: Out, step: Step = False, json: screen.Json = False) -> None:
+def _run(
+    model: Model, out: Out, to: To = "onnx", step: Step = False, json: screen.Json = False
+) -> None:
+    if to not in FORMS:
+        must = "--to must be " + " or ".join(map(repr, FORMS))
+        raise InputError(explain("export", must, repr(to), did_you_mean(to, FORMS)))
     if out.suffix.lower() != ".onnx":
         must = "the file must end in .onnx"
         raise FrameError(explain("export", must, str(out), "Rename it"))

@@ -67,12 +67,17 @@ def _check_options(layer: Layer, where: str) -> None:
             )
         )
     wrong: tuple[str, object] | None = None
-    if isinstance(layer, FrameStack) and not 1 <= layer.frames <= MOST_FRAMES:
-        wrong = f"frames must be in 1 … {MOST_FRAMES}", layer.frames
+    if isinstance(layer, FrameStack):
+        if layer.inputs < 1:
+            wrong = "inputs must be at least 1", layer.inputs
+        if not 1 <= layer.frames <= MOST_FRAMES:
+            wrong = f"frames must be in 1 … {MOST_FRAMES}", layer.frames
     elif isinstance(layer, LSTM):
+        if layer.hidden_size < 1:
+            wrong = "hidden_size must be at least 1", layer.hidden_size
         if layer.num_layers < 1:
             wrong = "num_layers must be at least 1", layer.num_layers
-        if not 0 <= layer.proj_size < max(1, layer.hidden_size):
+        if layer.proj_size and not 0 < layer.proj_size < layer.hidden_size:
             wrong = "proj_size must be smaller than hidden_size, or 0 for none", layer.proj_size
         if layer.cell_clip is not None and not 0 < layer.cell_clip < float("inf"):
             wrong = "cell_clip must be greater than zero, or None", layer.cell_clip

@@ -72,7 +72,7 @@ class Chain:
 
     And for some of many entities, whose states lie in one array and are changed in place:
 
-    >>> states = chain.pack(chain.zero_state(batch=1000))
+    >>> states = chain.start_packed(1000)
     >>> chain.step_packed(np.zeros((2, 1)), states, rows=[7, 3]).round(2)
     array([[0.76],
            [0.76]], dtype=float32)
@@ -127,6 +127,16 @@ class Chain:
             `batch` is no whole number, or negative.
         """
         return self._memory.start(batch)
+
+    def start_packed(self, batch: int) -> Floats:
+        """Make packed rows before the first step: (batch, S) float32, as `pack(zero_state(…))`.
+
+        Raises
+        ------
+        ShapeError
+            `batch` is no whole number, or negative.
+        """
+        return self._memory.pack(self._memory.start(batch), batch)
 
     def pack(self, state: Given, batch: int | None = None) -> Floats:
         """Bring a state into packed rows, as `step_packed` takes them.
@@ -187,7 +197,7 @@ class Chain:
             Input (B, inputs); integers (B,) where the first layer is an embedding.
         states : numpy.ndarray
             (N, S) float32, each row dense; rows may lie apart, as in a field of a record array.
-            `zero_state` and `pack` make such rows.
+            `start_packed` and `pack` make such rows.
         rows : array_like, optional
             (B,) integers: which state belongs to each row of x, all different. By default the first
             B.

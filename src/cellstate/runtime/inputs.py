@@ -52,7 +52,7 @@ def check_states(states: object, size: int, batch: int | None) -> None:
         They have another form.
     """
     must = f"states must be a writable float32 array of shape (N, {size}) with dense rows"
-    do = "Pass the array that holds every entity's state, such as chain.pack(chain.zero_state(n))"
+    do = "Pass the array that holds every entity's state, such as chain.start_packed(n)"
     if not isinstance(states, np.ndarray):
         raise ShapeError(explain(WHERE, must, type(states).__name__, do))
     if states.dtype != FLOAT32 or states.ndim != 2 or states.shape[1] != size:

@@ -118,7 +118,7 @@ class NetworkStream(AbstractStream):
     def start(self, entities: Sequence[str]) -> States:
         """Make the states before the first event: zero, or what was learned."""
         states = np.empty(len(entities), self.state_dtype)
-        states["memory"] = self._chain.pack(self._chain.zero_state(len(states)), len(states))
+        states["memory"] = self._chain.start_packed(len(states))
         return states
 
     def read(self, data: Mapping[str, Any]) -> list[float] | int:

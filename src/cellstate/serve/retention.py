@@ -14,7 +14,7 @@ class Retention:
 
     def __init__(self, store: AbstractStore, settings: Settings) -> None:
         self._store, self._settings = store, settings
-        self._long: dict[int, None] = {}  # keys of entities whose log may be too long
+        self._long: dict[int, int] = {}  # entities whose log may be too long: key to version
         self._swept = 0
         keep = settings.keep_events
         self._every = 0 if keep is None else max(settings.snapshot_every, keep // 2)
@@ -23,19 +23,26 @@ class Retention:
         """Remember an entity whose log has grown enough to be cut."""
         keep = self._settings.keep_events
         if keep is not None and entity.seq > keep and entity.seq % self._every == 0:
-            self._long[entity.key] = None
+            self._long[entity.key] = entity.version
 
     def due(self, now: int) -> tuple[Work, list[Entity]]:
-        """Give the work that is due at a time, and the entities that it forgets."""
+        """Give the work that is due at a time, and the entities that it forgets.
+
+        A log is cut at a kept state, never between two: from there on late events can be taken in.
+        """
         work = Work()
         keep = self._settings.keep_events
         if keep is not None:
             for key in list(self._long)[:AT_ONCE]:
-                del self._long[key]
+                version = self._long.pop(key)
                 newest = self._store.log(key, limit=keep + 1, newest_first=True)
                 if len(newest) > keep:
                     last = newest[-1]
-                    work.trimmed.append((key, Position(last.time, last.seq)))
+                    behind = Position(last.time, last.seq + 1)
+                    kept = self._store.snapshot(key, version, behind)
+                    if kept is not None:  # it stays, with its event; what is before it goes
+                        time, seq = kept.position
+                        work.trimmed.append((key, Position(time, seq - 1)))
         gone: list[Entity] = []
         if self._settings.ttl_s is not None and now - self._swept >= SWEEP_US:
             before = now - int(self._settings.ttl_s * 1e6)

@@ -307,7 +307,7 @@ class Turn:
             if isinstance(answer, TooLateError):
                 job.outcome = Outcome("refused", reason=str(answer), code=409)
             elif isinstance(answer, EventError):
-                self._quarantine(one, job, time, answer)
+                self._quarantine(one, job, time, answer, is_rewinding=True)
             else:
                 self._arrive(one, event, {})
                 job.outcome = Outcome(
@@ -317,7 +317,15 @@ class Turn:
         self.steps += rewinding.steps
         return len(jobs)
 
-    def _quarantine(self, one: Working, job: Job, time: int, problem: EventError) -> None:
+    def _quarantine(
+        self,
+        one: Working,
+        job: Job,
+        time: int,
+        problem: EventError,
+        *,
+        is_rewinding: bool = False,
+    ) -> None:
         """Keep an event apart; no state is touched. One for an unknown entity is not kept."""
         reason = str(problem)
         if not one.exists:
@@ -328,6 +336,12 @@ class Turn:
         self._arrive(one, job.event, unmoved)
         one.entity.phase = phase
         seq, data = one.entity.seq, to_json(job.event.data)
+        if seq % self.settings.snapshot_every == 0 and not is_rewinding:
+            # The next one may be as far off again; states of a rewind are not settled yet.
+            place = Position(one.entity.time, seq)
+            self.work.snapshots += [
+                Snapshot(one.entity.key, v, place, state) for v, state in unmoved.items()
+            ]
         self.work.events.append(
             Logged(
                 one.entity.key, seq, job.event.id, time, "quarantined", False, data,

@@ -10,9 +10,7 @@ import pytest
 
 from cellstate.errors import FencedError, StoreError
 from cellstate.serve.stores.store import (
-    Entity,
     Held,
-    Logged,
     Position,
     Snapshot,
     StateRow,
@@ -20,36 +18,9 @@ from cellstate.serve.stores.store import (
     Work,
     shard_of,
 )
+from tests.serve.stores.rows import entity, event, filled, seqs
 
 LARGEST = 2**63 - 1
-
-
-def entity(key, name="pump", tenant="t", **values):
-    given = {"phase": "live", "version": 1, "seq": 1, "time": 10, "touched": 100} | values
-    return Entity(key, tenant, name, **given)
-
-
-def event(key, seq, *, id=None, time=None, answer=b'{"y":1}', **values):
-    given = {"status": "applied", "begins": False, "data": b'{"x":1}', "revised": None} | values
-    return Logged(key, seq, id, 10 * seq if time is None else time, answer=answer, **given)
-
-
-def filled(store, name="pump", events=3):
-    """Commit an entity with some events, a state and a snapshot; give its key."""
-    key = store.new_keys(1)[0]
-    store.commit(
-        Work(
-            entities=[entity(key, name, seq=events, time=10 * events)],
-            events=[event(key, seq, id=f"e{seq}") for seq in range(1, events + 1)],
-            snapshots=[Snapshot(key, 1, Position(10, 1), b"one")],
-            states=[StateRow(key, 1, events, b"now")],
-        )
-    )
-    return key
-
-
-def seqs(rows):
-    return [row.seq for row in rows]
 
 
 def test_new_store_is_empty(store):
@@ -82,12 +53,9 @@ def test_what_was_committed_is_read_as_it_was(place, store):
         assert reading.entities() == [one]
         if reading is not store:
             reading.close()
-    store.commit(Work(snapshots=[replace_position(kept, Position(5, 2))]))
-    assert store.snapshot(key, 7, Position(5, 3)) == replace_position(kept, Position(5, 2))
-
-
-def replace_position(snapshot, position):
-    return snapshot._replace(position=position)
+    early = kept._replace(position=Position(-(2**63), -(2**63)))
+    store.commit(Work(snapshots=[early]))
+    assert store.snapshot(key, 7, Position(5, 3)) == early
 
 
 def test_names_are_told_apart_exactly(store):
@@ -323,13 +291,16 @@ def test_a_commit_that_fails_leaves_nothing(store):
     with pytest.raises(StoreError):
         store.commit(
             Work(
-                entities=[entity(fresh, "fresh"), entity(key, seq=9)],
-                events=[event(key, 4, id="e4"), event(key, 5, id="e1")],  # an id twice
+                entities=[entity(fresh, "pump"), entity(key, seq=9)],  # a name twice
+                events=[event(key, 4, id="e4"), event(fresh, 1, id="e1")],
                 states=[StateRow(key, 1, 9, b"wrong")],
+                trimmed=[(key, Position(10, 1))],
+                snapshots=[Snapshot(key, 2, Position(10, 1), b"wrong")],
             )
         )
     assert (store.load([("t", "pump")]), store.log(key)) == before
-    assert store.load([("t", "fresh")]) == [None]
+    assert store.log(fresh) == []
+    assert store.snapshot(key, 2, Position(99, 0)) is None
     store.commit(Work(entities=[entity(key, seq=4)], events=[event(key, 4, id="e4")]))
     assert seqs(store.log(key)) == [1, 2, 3, 4]
 

@@ -73,8 +73,12 @@ class PostgresqlStore(AbstractStore):
         self._keys = range(0)
         self._cursor = 0
         self._is_reader = False
-        with self._link.use("prepare the tables") as db:
-            self.shards = prepare(db, schema, shards=shards, create=create)
+        try:
+            with self._link.use("prepare the tables") as db:
+                self.shards = prepare(db, schema, shards=shards, create=create)
+        except BaseException:
+            self._link.close()
+            raise
 
     def own(self, shard: int, holder: str, *, lease_s: float, take_over: bool = False) -> int:
         """See `AbstractStore.own`."""

@@ -6,7 +6,7 @@ from collections.abc import Iterable, Iterator, Sequence
 from typing import Any
 
 from cellstate.serve.stores.checksum import checksum
-from cellstate.serve.stores.store import Work, shard_of
+from cellstate.serve.stores.store import Entity, Work, shard_of
 
 Columns = list[list[Any]]
 
@@ -30,11 +30,8 @@ def written(
         yield (
             _ENTITIES,
             _columns(
-                (
-                    (e.key, e.tenant, e.name, shard_of(e.tenant, e.name, shards))
-                    + (e.phase == "ended", e.version, e.seq, e.time, e.touched)
-                    for e in sorted(work.entities, key=lambda entity: entity.key)
-                ),
+                _entity_row(entity, shards)
+                for entity in sorted(work.entities, key=lambda entity: entity.key)
             ),
         )
     if work.events:
@@ -100,6 +97,12 @@ def places_of(db: Any, work: Work) -> list[tuple[int, int, int, bytes]]:
             limit *= 4
         found.update({(key, row[2]): row for row in rows})
     return list(found.values())
+
+
+def _entity_row(e: Entity, shards: int) -> tuple[Any, ...]:
+    shard = shard_of(e.tenant, e.name, shards)
+    ended = e.phase == "ended"
+    return e.key, e.tenant, e.name, shard, ended, e.version, e.seq, e.time, e.touched
 
 
 def _columns(rows: Iterable[Sequence[Any]]) -> Columns:

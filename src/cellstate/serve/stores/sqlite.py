@@ -3,15 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Iterable, Iterator, Sequence
-from contextlib import contextmanager
+from collections.abc import Iterator, Sequence
+from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cellstate.errors import FencedError, StoreError, explain
-from cellstate.serve.stores.checksum import check_state, checksum
-from cellstate.serve.stores.sqlite_file import FileLock, connect, translated
+from cellstate.serve.stores.checksum import check_state
+from cellstate.serve.stores.sqlite_checkpoint import Checkpoints
+from cellstate.serve.stores.sqlite_file import FileLock, connect, missing, translated
+from cellstate.serve.stores.sqlite_work import LOGGED, VERSION_BITS, revise, written
 from cellstate.serve.stores.store import (
     AbstractStore,
     Entity,
@@ -24,27 +26,15 @@ from cellstate.serve.stores.store import (
     Work,
 )
 
-VERSION_BITS = 16
 KEYS_AT_ONCE = 4096
 SLICE = 20_000
 STATUS = ("applied", "quarantined")
-PHASE = ("live", "ended")
 
 _ENTITY = "key, tenant, name, ended, version, e.seq, time, touched"
-_LOGGED = "key, seq, id, time, quarantined, begins, data, answer, revised"
 _HELD = f"""
 SELECT {_ENTITY}, place, s.seq, crc, state FROM entities AS e LEFT JOIN states AS s
 ON place >= key << {VERSION_BITS} AND place < (key + 1) << {VERSION_BITS}
 WHERE tenant = ? AND name = ?
-"""
-_ENTITIES = """
-INSERT INTO entities VALUES (?, ?, ?, ?, ?, ?, ?, ?)
-ON CONFLICT(key) DO UPDATE SET ended = excluded.ended, version = excluded.version,
-    seq = excluded.seq, time = excluded.time, touched = excluded.touched
-"""
-_SNAPSHOTS = """
-INSERT INTO snapshots(key, version, time, seq, crc, state) VALUES (?, ?, ?, ?, ?, ?)
-ON CONFLICT(key, time, seq, version) DO UPDATE SET crc = excluded.crc, state = excluded.state
 """
 
 
@@ -87,17 +77,18 @@ class SqliteStore(AbstractStore):
         self._vfs = vfs
         self._read_only = read_only
         self._folder: TemporaryDirectory[str] | None = None
+        if not create and not path.exists():
+            raise missing(path)
         self._lock = FileLock(path) if exclusive and not read_only else None
+        self._is_lost = False
+        self._token = 0
+        self._cursor = 0
+        self._keys = range(0)
         try:
-            self._db = connect(path, create=create, read_only=read_only, vfs=vfs)
-            self._token = 0
-            self._cursor = 0
-            self._keys = range(0)
-            self._must_scrub = not read_only  # an earlier process may have ended before it did
+            self._connect(create=create)
             if self._lock:  # then no earlier owner lives, whatever its lease says
-                with self._transaction("void a former lease"):
-                    self._db.execute("UPDATE ownership SET until = 0 WHERE until > 0")
-                self._scrub()
+                with self._transaction("void a former lease") as db:
+                    db.execute("UPDATE ownership SET until = 0 WHERE until > 0")
         except BaseException:
             if self._lock:
                 self._lock.release()
@@ -140,11 +131,10 @@ class SqliteStore(AbstractStore):
 
     def release(self) -> None:
         """See `AbstractStore.release`."""
-        if not self._token:
-            return
-        with self._transaction("release the shard") as db:
-            db.execute("UPDATE ownership SET until = 0 WHERE token = ?", (self._token,))
-        self._token = 0
+        token, self._token = self._token, 0
+        if token:
+            with self._transaction("release the shard") as db:
+                db.execute("UPDATE ownership SET until = 0 WHERE token = ?", (token,))
 
     def holder(self, shard: int) -> str | None:
         """See `AbstractStore.holder`."""
@@ -168,8 +158,7 @@ class SqliteStore(AbstractStore):
         """See `AbstractStore.load`."""
         found: dict[tuple[str, str], Held] = {}
         with translated("read entities"):
-            rows = self._db.executemany(_HELD, names)
-            for *entity, place, seq, crc, state in rows:
+            for *entity, place, seq, crc, state in self._db.executemany(_HELD, names).fetchall():
                 held = found.get((entity[1], entity[2]))
                 if held is None:
                     held = found[entity[1], entity[2]] = Held(_entity(entity), {})
@@ -182,20 +171,16 @@ class SqliteStore(AbstractStore):
     def answered(self, ids: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Logged]:
         """See `AbstractStore.answered`."""
         with translated("look up events"):
-            rows = self._db.executemany(f"SELECT {_LOGGED} FROM log WHERE key = ? AND id = ?", ids)
+            rows = self._db.executemany(f"SELECT {LOGGED} FROM log WHERE key = ? AND id = ?", ids)
             return {(row[0], row[2]): _logged(row) for row in rows}
 
     def commit(self, work: Work) -> None:
         """See `AbstractStore.commit`."""
-        with self._transaction("commit") as db:
+        with self._transaction("commit", forgets=bool(work.forget)) as db:
             self._check_owned()
-            for statement, rows in _written(work):
+            for statement, rows in written(work):
                 db.executemany(statement, rows)
-            _revise(self._db, work.revised)
-        if work.forget:
-            self._must_scrub = True
-        if self._must_scrub:
-            self._scrub()
+            revise(db, work.revised)
 
     def log(
         self,
@@ -207,7 +192,7 @@ class SqliteStore(AbstractStore):
         status: str | None = None,
     ) -> list[Logged]:
         """See `AbstractStore.log`."""
-        statement = f"SELECT {_LOGGED} FROM log WHERE key = ?"
+        statement = f"SELECT {LOGGED} FROM log WHERE key = ?"
         values: list[Any] = [key]
         if after is not None:
             statement += f" AND (time, seq) {'<' if newest_first else '>'} (?, ?)"
@@ -299,34 +284,57 @@ class SqliteStore(AbstractStore):
         return SqliteStore(self._path, create=False, read_only=True, vfs=self._vfs)
 
     def close(self) -> None:
-        """See `AbstractStore.close`."""
-        try:
-            if not self._read_only:
-                self.release()
-        finally:
-            with translated("close the file"):
-                self._db.close()
-            if self._lock:
-                self._lock.release()
-            if self._folder:
-                self._folder.cleanup()
+        """See `AbstractStore.close`. What fails here loses nothing: every commit was flushed."""
+        import apsw
+
+        with suppress(StoreError, apsw.Error):
+            self.release()
+        with suppress(apsw.Error):
+            self._db.close(True)
+        if self._lock:
+            self._lock.release()
+        if self._folder:
+            self._folder.cleanup()
+
+    def _connect(self, *, create: bool = False) -> None:
+        self._db: Any = connect(self._path, create=create, read_only=self._read_only, vfs=self._vfs)
+        if not self._read_only:
+            with translated("open the file"):
+                self._checkpoints = Checkpoints(self._db, self._path, self._vfs)
 
     @contextmanager
-    def _transaction(self, doing: str) -> Iterator[Any]:
+    def _transaction(self, doing: str, *, forgets: bool = False) -> Iterator[Any]:
         """Write all that is written inside, flushed, or nothing of it."""
         if self._read_only:
             raise StoreError(
                 explain("store", f"to {doing} needs the writer", "a reader", "Use the store itself")
             )
         with translated(doing):
-            self._db.execute("BEGIN IMMEDIATE")
+            if self._is_lost:
+                self._connect()
+                self._is_lost = False
+            db = self._db
+            db.execute("BEGIN IMMEDIATE")
             try:
-                yield self._db
-                self._db.execute("COMMIT")
+                yield db
+                if forgets:
+                    self._checkpoints.promise()
+                db.execute("COMMIT")
             except BaseException:
-                if self._db.in_transaction:  # SQLite has rolled back by itself where it had to
-                    self._db.execute("ROLLBACK")
+                self._roll_back()
                 raise
+        self._checkpoints.after_commit(forgot=forgets)
+
+    def _roll_back(self) -> None:
+        """Leave a failed transaction; where even that fails, begin with a new connection."""
+        import apsw
+
+        try:
+            if self._db.in_transaction:  # SQLite has rolled back by itself where it had to
+                self._db.execute("ROLLBACK")
+        except apsw.Error:
+            self._is_lost = True
+            self._db.close(True)
 
     def _check_owned(self) -> None:
         """Compare tokens inside a transaction, where no other can change them."""
@@ -340,120 +348,6 @@ class SqliteStore(AbstractStore):
                     "Send events there",
                 )
             )
-
-    def _scrub(self) -> None:
-        """Move all of the write-ahead log into the file and empty it.
-
-        What a forgotten entity had is zeros in the file by then. A reader in the midst of reading
-        may hold the log; it is tried again after the next commit.
-        """
-        import apsw
-
-        try:
-            self._db.wal_checkpoint(mode=apsw.SQLITE_CHECKPOINT_TRUNCATE)
-            self._must_scrub = False
-        except (apsw.BusyError, apsw.LockedError):
-            return
-        except apsw.Error:  # the commit itself is done: a full disk must not make it fail
-            return
-
-
-def _written(work: Work) -> Iterator[tuple[str, Iterable[tuple[Any, ...]]]]:
-    """Give the statements of a piece of work with their rows, in order."""
-    if work.forget:
-        for statement in (
-            "DELETE FROM entities WHERE key = ?",
-            "DELETE FROM log WHERE key = ?",
-            "DELETE FROM snapshots WHERE key = ?",
-        ):
-            yield statement, [(key,) for key in work.forget]
-        yield (
-            "DELETE FROM states WHERE place >= ? AND place < ?",
-            [(key << VERSION_BITS, (key + 1) << VERSION_BITS) for key in work.forget],
-        )
-    if work.entities:
-        yield (
-            _ENTITIES,
-            (
-                (e.key, e.tenant, e.name, e.phase == "ended", e.version, e.seq, e.time, e.touched)
-                for e in sorted(work.entities, key=lambda entity: entity.key)
-            ),
-        )
-    if work.events:
-        yield (
-            f"INSERT INTO log({_LOGGED}) VALUES (?, ?, ?, ?, ?, ?, ?, ?, ?)",
-            (
-                (key, seq, name, at, status == "quarantined", begins, data, answer, revised)
-                for key, seq, name, at, status, begins, data, answer, revised in work.events
-            ),
-        )
-    if work.undone:
-        yield (
-            "DELETE FROM snapshots WHERE key = ? AND (time, seq) > (?, ?)",
-            [(key, *position) for key, position in work.undone],
-        )
-    if work.snapshots:
-        yield (
-            _SNAPSHOTS,
-            (
-                (key, version, at, seq, checksum(key, version, seq, state), state)
-                for key, version, (at, seq), state in work.snapshots
-            ),
-        )
-    if work.states:
-        yield (
-            "INSERT OR REPLACE INTO states(place, seq, crc, state) VALUES (?, ?, ?, ?)",
-            (
-                (place(key, version), seq, checksum(key, version, seq, state), state)
-                for key, version, seq, state in sorted(work.states, key=lambda row: row[:2])
-            ),
-        )
-    if work.trimmed:
-        for table in ("log", "snapshots"):
-            yield (
-                f"DELETE FROM {table} WHERE key = ? AND (time, seq) <= (?, ?)",
-                [(key, *position) for key, position in work.trimmed],
-            )
-
-
-def _revise(db: Any, revised: Sequence[tuple[int, int, bytes]]) -> None:
-    """Write later answers. They are the last of an entity's order, and are found from its end."""
-    answers: dict[int, dict[int, bytes]] = {}
-    for key, seq, answer in revised:
-        answers.setdefault(key, {})[seq] = answer
-    rows: list[tuple[bytes, int]] = []
-    for key, wanted in answers.items():
-        newest = db.execute(
-            "SELECT row, seq FROM log WHERE key = ? ORDER BY time DESC, seq DESC", (key,)
-        )
-        for row, seq in newest:
-            answer = wanted.pop(seq, None)
-            if answer is not None:
-                rows.append((answer, row))
-                if not wanted:
-                    break
-        newest.close()
-    db.executemany("UPDATE log SET revised = ? WHERE row = ?", rows)
-
-
-def place(key: int, version: int) -> int:
-    """Give the row of a state: an entity's versions lie beside each other.
-
-    Examples
-    --------
-    >>> place(2, 1) - place(1, 1)
-    65536
-    """
-    if not 0 <= version < 1 << VERSION_BITS:
-        raise StoreError(
-            explain(
-                "store",
-                f"a version's number is below {1 << VERSION_BITS}",
-                str(version),
-                "Begin a new store",
-            )
-        )
-    return key << VERSION_BITS | version
 
 
 def _check_shard(shard: int) -> None:

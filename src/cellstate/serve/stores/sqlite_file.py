@@ -50,11 +50,13 @@ CREATE TABLE versions(
     number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, folder TEXT NOT NULL, role TEXT NOT NULL
 ) STRICT;
 
--- one row: the fencing token, who holds the file until when, and the next key that is free
+-- one row: the fencing token, who holds the file until when, the next key that is free, and
+-- whether traces of what was forgotten may still be in the file
 CREATE TABLE ownership(
-    token INTEGER NOT NULL, holder TEXT NOT NULL, until INTEGER NOT NULL, next_key INTEGER NOT NULL
+    token INTEGER NOT NULL, holder TEXT NOT NULL, until INTEGER NOT NULL,
+    next_key INTEGER NOT NULL, must_scrub INTEGER NOT NULL
 ) STRICT;
-INSERT INTO ownership VALUES (0, '', 0, 1);
+INSERT INTO ownership VALUES (0, '', 0, 1, 0);
 """
 
 
@@ -71,19 +73,17 @@ def connect(
     sqlite = require("apsw", extra="serve")
     _check_library(sqlite.sqlite_lib_version())
     is_new = not path.exists()
-    if is_new and not create:
-        raise StoreError(
-            explain("store", "the file must exist", f"no file {path.name!r}", "Check the path")
-        )
+    if is_new and (read_only or not create):
+        raise missing(path)
     flags = sqlite.SQLITE_OPEN_READONLY if read_only else sqlite.SQLITE_OPEN_READWRITE
-    if create:
+    if create and not read_only:
         flags |= sqlite.SQLITE_OPEN_CREATE
     with translated(f"open {path.name!r}"):
         connection: apsw.Connection = sqlite.Connection(str(path), flags=flags, vfs=vfs)
     try:
         with translated(f"open {path.name!r}"):
             connection.set_busy_timeout(BUSY_MS)
-            _check_content(connection, path, create=create)
+            _check_content(connection, path, create=create and not read_only)
             connection.pragma("cache_size", -CACHE_KIB)
             if read_only:
                 connection.pragma("query_only", 1)
@@ -97,6 +97,13 @@ def connect(
         connection.close()
         raise
     return connection
+
+
+def missing(path: Path) -> StoreError:
+    """Say that there is no file."""
+    return StoreError(
+        explain("store", "the file must exist", f"no file {path.name!r}", "Check the path")
+    )
 
 
 def _check_library(version: str) -> None:

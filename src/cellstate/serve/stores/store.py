@@ -307,7 +307,7 @@ class AbstractStore(ABC):
 
     @abstractmethod
     def set_versions(self, versions: Sequence[Version]) -> None:
-        """Replace the list of models, in one transaction; states of absent ones are deleted."""
+        """Replace the list of models, in one transaction; states of those left out are deleted."""
 
     @abstractmethod
     def reader(self) -> AbstractStore:

@@ -128,8 +128,7 @@ class MonitorStream(AbstractStream):
         states["static"] = np.nan
         states["before"] = np.nan
         for place, chain in enumerate(self._chains):
-            begin = chain.pack(chain.zero_state(len(entities)), len(entities))
-            states["networks"][:, place] = begin
+            states["networks"][:, place] = chain.start_packed(len(entities))
         empty = Memory.empty(len(entities), len(self._variables))
         for name in KEPT:
             states["memory"][name] = getattr(empty, name)

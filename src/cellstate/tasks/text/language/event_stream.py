@@ -131,7 +131,7 @@ class LanguageStream(AbstractStream):
         """Make states before the first token; a document begins where another one ended."""
         states = np.zeros(len(entities), self.state_dtype)
         count = len(entities)
-        states["memory"] = self._body.pack(self._body.zero_state(count), count)
+        states["memory"] = self._body.start_packed(count)
         if not self._is_running:
             self._body.step_packed(np.full(count, EOS), states["memory"])
             states["begun"] = 1
