@@ -39,7 +39,7 @@ def served(monkeypatch):
 BAD = {
     "elsewhere without keys": (("--host", "0.0.0.0"), "must ask for keys"),
     "half of TLS": (("--tls-cert", "a.pem"), "TLS needs a certificate and its key"),
-    "TLS without files": (("--tls-cert", "a.pem", "--tls-key", "b.pem"), "--tls-cert must be a file"),
+    "no files of TLS": (("--tls-cert", "a", "--tls-key", "b"), "--tls-cert must be a file"),
     "no keys": (("--keys", "none.json"), "cellstate keys new FILE"),
     "a port": (("--port", "70000"), "--port must be from 0 to 65535"),
     "a time without a unit": (("--ttl", "90"), "Write 90d, say."),

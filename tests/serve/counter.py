@@ -10,7 +10,7 @@ from cellstate import artifact, network
 
 
 def write_counter(folder: Path, *, gain: float = 1.0) -> Path:
-    """Write an LSTM of one unit whose gates are held open; y is gain · tanh of the events' count."""
+    """Write an LSTM of one unit with its gates held open: y is gain · tanh of the count."""
     layers = (network.LSTM("body", 1, 1), network.Linear("head", 1, 1))
     tensors = {
         "body.weight_ih_l0": np.zeros((4, 1), np.float32),

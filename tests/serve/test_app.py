@@ -91,7 +91,7 @@ def test_a_place_that_is_taken_is_explained() -> None:
     server = Server(app)
     port = int(server.start().rpartition(":")[2])
     engine = Engine(Recorder(), open_store("memory:"))
-    with pytest.raises(InputError, match="Address already in use. Choose another"):
+    with pytest.raises(InputError, match=r"Address already in use\. Choose another"):
         Server(build_app(engine, replace(HttpSettings(), port=port)))
     engine.stop()
     server.stop()

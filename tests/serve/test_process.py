@@ -23,6 +23,7 @@ from websockets.sync.client import connect
 from cellstate.errors import CellstateError
 from cellstate.serve.client import Client
 from tests.serve.counter import write_counter
+from tests.serve.routes.test_socket import refs_until_the_end
 
 COMMAND = [sys.executable, "-c", "from cellstate.cli import main; main()", "serve"]
 
@@ -125,8 +126,7 @@ def test_streams_and_sockets_are_ended_and_new_calls_refused(model: Path) -> Non
             server.process.send_signal(signal.SIGTERM)
             refs = [0]
             with pytest.raises(ConnectionClosed, match="1012"):
-                while True:
-                    refs.append(json.loads(live.recv(5))["ref"])
+                refs_until_the_end(live, refs)
             assert refs == list(range(len(refs)))
         assert len([*stream]) >= len(refs)
         assert server.process.wait(20) == 0

@@ -13,6 +13,7 @@ from cellstate.serve.http.settings import HttpSettings
 from cellstate.serve.settings import Settings
 from tests.serve.live import JSON, Live, Told, serving
 
+FORM = "application/x-www-form-urlencoded"
 NDJSON = {"content-type": "application/x-ndjson"}
 
 
@@ -140,7 +141,7 @@ def test_many_connections_at_once_lose_and_mix_up_nothing(live: Live) -> None:
 
 BAD: dict[str, tuple[int, dict[str, Any]]] = {
     "no type": (415, {"body": b'{"data":{}}', "headers": {"content-type": ""}}),
-    "a form": (415, {"body": b"x=1", "headers": {"content-type": "application/x-www-form-urlencoded"}}),
+    "a form": (415, {"body": b"x=1", "headers": {"content-type": FORM}}),
     "text": (415, {"body": b'{"data":{}}', "headers": {"content-type": "text/plain"}}),
     "lines for one entity": (415, {"body": b'{"data":{}}', "headers": NDJSON}),
     "compressed": (415, {"body": b'{"data":{}}', "headers": {"content-encoding": "gzip"}}),

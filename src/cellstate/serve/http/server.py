@@ -109,7 +109,7 @@ def _uvicorn_for(app: Any, service: Service, on_ready: Callable[[str], None] | N
     uvicorn: Any = require("uvicorn", extra="serve")
     settings = service.settings
 
-    class Uvicorn(uvicorn.Server):
+    class Server(uvicorn.Server):
         """Ends what lasts before it stops listening, and a signal is no failure."""
 
         def __init__(self, config: Any) -> None:
@@ -185,7 +185,7 @@ def _uvicorn_for(app: Any, service: Service, on_ready: Callable[[str], None] | N
         ssl_certfile=settings.tls_certificate,
         ssl_keyfile=settings.tls_key,
     )
-    return Uvicorn(config)
+    return Server(config)
 
 
 def _has_uvloop() -> bool:
