@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import ctypes
 import subprocess
 import tempfile
 import time
@@ -26,6 +27,8 @@ SHAPES = (  # B, T, I, H
 )
 
 
+PEAK = Path(__file__).with_name("peak.c")
+COMPILER = ("cc", "-O3", "-march=native", "-ffp-contract=fast")
 PAUSE = 0.1  # for the threads of other systems to fall asleep
 
 
@@ -112,6 +115,20 @@ def add_shares(
         recorder.add(case, name, "percent_of_bandwidth", share)
 
 
+def multiply_adds(rounds: int = 20_000) -> tuple[Callable[[], object], float]:
+    """Give a call that does nothing but fused multiply-adds on one core, and how many operations.
+
+    It can take turns with what is to be held against the peak, on a machine that others use too.
+    """
+    with tempfile.TemporaryDirectory() as folder:
+        library = Path(folder, "peak.so")
+        subprocess.run([*COMPILER, "-shared", "-fPIC", PEAK, "-o", library], check=True)
+        peak = ctypes.CDLL(str(library))
+    peak.spin.argtypes = peak.operations.argtypes = [ctypes.c_long]
+    peak.spin.restype, peak.operations.restype = ctypes.c_float, ctypes.c_double
+    return lambda: peak.spin(rounds), peak.operations(rounds)
+
+
 def add_limits(recorder: Recorder, threads: int) -> Limits:
     """Measure the peak of fused multiply-adds and the memory's bandwidth.
 
@@ -119,9 +136,7 @@ def add_limits(recorder: Recorder, threads: int) -> Limits:
     """
     with tempfile.TemporaryDirectory() as folder:
         program = Path(folder, "peak")
-        source = Path(__file__).with_name("peak.c")
-        compiler = ["cc", "-O3", "-march=native", "-ffp-contract=fast"]
-        subprocess.run([*compiler, source, "-o", program], check=True)
+        subprocess.run([*COMPILER, PEAK, "-o", program], check=True)
         peak = max(_at_once(program, threads) for _ in range(3))
     torch.set_num_threads(threads)
     large, copy = torch.randn(64 * 2**20 // 4), torch.empty(64 * 2**20 // 4)
