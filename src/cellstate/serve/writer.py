@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cellstate.errors import FencedError, StoreError
+from cellstate.serve.accidents import report
 from cellstate.serve.events import Job, Outcome
 from cellstate.serve.inbox import Pushed
 from cellstate.serve.memory import Memory, Name
@@ -80,8 +81,8 @@ class Writer:
                 left = self._turn(left)
         except StoreError as problem:
             self._give_up(every, problem)
-        except Exception:  # noqa: BLE001 - logged; the server goes on
-            _log.exception("a batch failed")
+        except Exception as problem:  # noqa: BLE001 - logged; the server goes on
+            report("a batch failed", problem)
             self._give_up(every, None)
         answered = [[_outcome(job) for job in part] for part in jobs]
         events = self.statistics.events
