@@ -15,9 +15,7 @@ class Retention:
     def __init__(self, store: AbstractStore, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._long: dict[int, int] = {}  # entities whose log may be too long: key to version
-        self._looked: dict[
-            int, int
-        ] = {}  # the event at which each was last looked at
+        self._looked: dict[int, int] = {}  # the event at which each was last looked at
         self._swept = 0
         keep = settings.keep_events
         self._every = 0 if keep is None else max(settings.snapshot_every, keep // 2)
