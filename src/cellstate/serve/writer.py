@@ -55,6 +55,7 @@ class Writer:
         self.statistics = Statistics()
         self.problem = ""
         self._room: dict[str, int] = {}
+        self._changes = ownership.changes
         self._retention = Retention(store, settings)
 
     @property
@@ -106,6 +107,10 @@ class Writer:
     def tend(self) -> None:
         """Do what is due: leases, old events, idle entities, a store that failed."""
         self._ownership.tend()
+        if self._ownership.changes != self._changes:  # others may have written meanwhile
+            self._changes = self._ownership.changes
+            self._memory.clear()
+            self._room.clear()
         if self.problem:
             self._commit(Work())
         self._versions.tend()
@@ -141,11 +146,7 @@ class Writer:
         if not named:
             return list(jobs)
         held = self._memory.fetch({job.name: None for job in named})
-        keys: dict[Name, int] = {}
-        for name, found in held.items():
-            if found is not None:
-                keys[name] = found.entity.key
-                self._memory.keep(name, found)
+        keys = {name: found.entity.key for name, found in held.items() if found is not None}
         wanted = [(keys[job.name], job.event.id or "") for job in named if job.name in keys]
         known = self._store.answered(wanted) if wanted else {}
         last: dict[tuple[Name, str], Job] = {}
