@@ -35,6 +35,8 @@ bench-peers-env: ## Make the environment of the peers that benchmarks compare wi
 	test -x .venv-peers/bin/python || $(PYTHON) -m venv .venv-peers
 	.venv-peers/bin/python -m pip install --quiet '$(TORCH)'
 	.venv-peers/bin/python -m pip install --quiet -r benchmarks/peers/requirements.txt
+	test -x .venv-serving/bin/python || $(PYTHON) -m venv .venv-serving
+	.venv-serving/bin/python -m pip install --quiet -r benchmarks/peers/serving-requirements.txt
 
 test-sktime: ## Run sktime's own checks on the adapter, in an environment of its own
 	test -x .venv-sktime/bin/python || $(PYTHON) -m venv .venv-sktime

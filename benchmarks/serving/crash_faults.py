@@ -5,6 +5,8 @@ from __future__ import annotations
 import logging
 import random
 from collections import Counter
+from collections.abc import Iterator
+from contextlib import contextmanager
 from pathlib import Path
 
 from benchmarks.serving.crash_events import event_of, make_stream
@@ -30,8 +32,27 @@ def fail_everywhere(
     counts, wrong : Counter
         See `Ledger`; "faults" counts the runs that met one.
     """
+    with _on_purpose():
+        return _fail_everywhere(folder, fault, seed, step)
+
+
+@contextmanager
+def _on_purpose() -> Iterator[None]:
+    """Copy the log of the file back often, and do not report what is meant to fail."""
+    log, pages = logging.getLogger("cellstate.serve"), sqlite_checkpoint.PAGES
+    level = log.level
     sqlite_checkpoint.PAGES = 40
-    logging.getLogger("cellstate.serve").setLevel(logging.CRITICAL)  # it fails on purpose
+    log.setLevel(logging.CRITICAL)
+    try:
+        yield
+    finally:
+        sqlite_checkpoint.PAGES = pages
+        log.setLevel(level)
+
+
+def _fail_everywhere(
+    folder: Path, fault: str, seed: int, step: int
+) -> tuple[Counter[str], Counter[str]]:
     stream, chance = make_stream(), random.Random(f"{fault} {seed}")
     counts: Counter[str] = Counter()
     wrong: Counter[str] = Counter()

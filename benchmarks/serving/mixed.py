@@ -69,7 +69,7 @@ class Client(threading.Thread):
             self.malformed: 2,
             self.churn: 4,
             self.forget: 1,
-            self.read: 3,
+            self.read: 8,
             self.websocket: 1,
             self.live: 1,
         }
@@ -157,7 +157,7 @@ class Client(threading.Thread):
         if entity.known:
             path = f"/v1/entities/{entity.name}"
             require(self._ask("GET", f"{path}/state", None, 200)["phase"] == "live", "live", path)
-            events = self._ask("GET", f"{path}/history?limit=5", None, 200)["events"]
+            events = self._ask("GET", f"{path}/history?limit=50", None, 200)["events"]
             require(len(events) > 0, "a history has events", path)
 
     def websocket(self) -> None:

@@ -58,8 +58,8 @@ def _usage(pid: int) -> Usage:
     status = {words[0]: words[1] for words in lines if len(words) > 1}
     return Usage(
         (int(fields[11]) + int(fields[12])) / TICKS,
-        int(status["VmRSS:"]) * KIB,
-        int(status["RssAnon:"]) * KIB,
+        int(status.get("VmRSS:", 0)) * KIB,  # none of one that has ended
+        int(status.get("RssAnon:", 0)) * KIB,
         len(list((process / "fd").iterdir())),
     )
 

@@ -1,5 +1,6 @@
 import pytest
 
+from benchmarks.harness.options import ROOT
 from benchmarks.harness.readme import refresh
 from benchmarks.harness.record import Row, write
 from cellstate.errors import InputError
@@ -72,3 +73,9 @@ def test_a_marker_that_says_nothing_is_refused(results, words, message):
 def test_results_that_do_not_exist_are_named(tmp_path):
     with pytest.raises(InputError, match=r"speed\.csv"):
         refresh(MARKED.format(words="rows=system columns=metric"), tmp_path)
+
+
+def test_table_of_the_guide_to_several_processes_is_that_of_the_results():
+    text = (ROOT / "docs/how-to/scale-serving.md").read_text(encoding="utf-8")
+    assert "<!-- table: serve-shards" in text
+    assert refresh(text) == text

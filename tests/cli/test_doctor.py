@@ -1,5 +1,6 @@
 """`cellstate doctor`."""
 
+import re
 import tomllib
 from pathlib import Path
 
@@ -48,7 +49,7 @@ def test_optional_packages_are_those_of_the_extras():
     project = tomllib.loads((Path(__file__).parents[2] / "pyproject.toml").read_text())["project"]
     extras = project["optional-dependencies"]
     declared = {
-        line.split(">")[0]
+        re.split(r"[\[>]", line)[0]
         for extra, lines in extras.items()
         if extra not in ("all", "dev")
         for line in lines

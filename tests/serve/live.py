@@ -17,7 +17,7 @@ from cellstate.serve.http.server import Server
 from cellstate.serve.http.service import Service
 from cellstate.serve.http.settings import HttpSettings
 from cellstate.serve.settings import Settings
-from cellstate.serve.stores import open_store
+from cellstate.serve.stores import AbstractStore, open_store
 from tests.serve.recorder import Recorder
 
 JSON = {"content-type": "application/json"}
@@ -93,11 +93,14 @@ def serving(
     stream: AbstractStream | None = None,
     settings: Settings | None = None,
     http: HttpSettings | None = None,
+    *,
+    store: AbstractStore | None = None,
+    port: int = 0,
     **rest: Any,
 ) -> Iterator[Live]:
-    """Run a server with a store in memory."""
-    engine = Engine(stream or Recorder(), open_store("memory:"), settings, **rest)
-    server = Server(build_app(engine, replace(http or HttpSettings(), port=0)))
+    """Run a server, with a store in memory unless there is another."""
+    engine = Engine(stream or Recorder(), store or open_store("memory:"), settings, **rest)
+    server = Server(build_app(engine, replace(http or HttpSettings(), port=port)))
     url = server.start()
     try:
         yield Live(url, server.service)

@@ -13,6 +13,7 @@ from cellstate.errors import BusyError, DrainingError, InputError, StoreError
 from cellstate.serve.engine import Engine
 from cellstate.serve.events import Incoming, Outcome
 from cellstate.serve.settings import Settings
+from cellstate.serve.stores.store import shard_of
 from cellstate.serve.wire import from_json
 from tests.serve.dictionary_store import DictionaryStore, Disk
 from tests.serve.tally import Tally
@@ -331,6 +332,21 @@ def test_process_that_returns_takes_its_shards_back(make):
     assert len(two.ownership.owned) == 2
     soon(lambda: len(one.ownership.owned) == 2)
     assert one.is_ready
+
+
+def test_entity_that_comes_back_from_another_process_is_read_again(make):
+    disk = Disk(shards=2)
+    one = make(disk, address="one", share=(0, 2), lease_s=0.3)
+    soon(lambda: len(one.ownership.owned) == 2)
+    name = next(f"sensor {n}" for n in range(99) if shard_of("", f"sensor {n}", 2) == 1)
+    one.push("", [event(name, 4.0)])
+    two = make(disk, address="two", share=(1, 2), lease_s=0.3)
+    two.push("", [event(name, 8.0)])
+    soon(lambda: len(one.ownership.owned) == 1)
+    two.stop()
+    soon(lambda: one.owner("", name) is None)
+    (outcome,) = one.push("", [event(name, 0.0)])
+    assert (outcome.seq, from_json(outcome.answer)) == (3, {"mean": 2.0625, "count": 3})
 
 
 def test_change_of_model_reaches_every_process(make):

@@ -9,7 +9,13 @@ from typing import Any
 import hypothesis.strategies as st
 import numpy as np
 from hypothesis import settings
-from hypothesis.stateful import RuleBasedStateMachine, invariant, precondition, rule
+from hypothesis.stateful import (
+    RuleBasedStateMachine,
+    invariant,
+    precondition,
+    rule,
+    run_state_machine_as_test,
+)
 
 from cellstate.serve.engine import Engine
 from cellstate.serve.events import Incoming, Outcome
@@ -236,7 +242,11 @@ class ServingFromAFile(Serving):
         self.folder.cleanup()
 
 
-TestServing = Serving.TestCase
-TestServing.settings = settings(max_examples=50, stateful_step_count=20, deadline=None)
-TestServingFromAFile = ServingFromAFile.TestCase
-TestServingFromAFile.settings = settings(max_examples=8, stateful_step_count=20, deadline=None)
+def test_any_history_ends_as_the_oracle_says() -> None:
+    depth = settings(max_examples=50, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(Serving, settings=depth)
+
+
+def test_any_history_in_a_file_ends_as_the_oracle_says() -> None:
+    depth = settings(max_examples=8, stateful_step_count=20, deadline=None)
+    run_state_machine_as_test(ServingFromAFile, settings=depth)

@@ -67,9 +67,7 @@ PATHS = [
     "/v1/model/next/flip",
 ]
 TYPES = ["application/json", "application/x-ndjson", "application/octet-stream", "text/plain", ""]
-bounded = settings(
-    max_examples=150, deadline=None, suppress_health_check=[HealthCheck.function_scoped_fixture]
-)
+bounded = settings(max_examples=150, deadline=None, suppress_health_check=list(HealthCheck))
 
 
 def dumped(value: Any) -> bytes:

@@ -337,6 +337,24 @@ def test_a_trickle_does_not_keep_a_request_alive() -> None:
         assert time.monotonic() - began < 3
 
 
+def test_a_reader_that_does_not_read_is_left() -> None:
+    with serving(http=HttpSettings(body_s=0.3)) as live:
+        events = [{"data": {"x": 1, "note": "a" * 7000}}] * 1000
+        assert live.call("POST", "/v1/entities/a/events", {"events": events}).status == 200
+        with socket.create_connection(("127.0.0.1", live.port)) as connection:
+            path = b"/v1/entities/a/history?limit=1000"  # 14 MB, more than the system holds back
+            connection.sendall(b"GET " + path + b" HTTP/1.1\r\nhost: localhost\r\n\r\n")
+            deadline = time.monotonic() + 5
+            while (
+                time.monotonic() < deadline
+                and not live.service.meter.calls["/v1/entities/{entity}/history", 200]
+            ):
+                time.sleep(0.01)
+            time.sleep(1.5)
+            with suppress(ConnectionResetError), connection.makefile("rb") as answer:
+                assert len(answer.read()) < 13_000_000
+
+
 def test_an_idle_connection_is_closed() -> None:
     with serving(http=HttpSettings(idle_s=1)) as live:
         began = time.monotonic()

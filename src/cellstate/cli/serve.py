@@ -186,6 +186,7 @@ def _run(
 def _serve(engine: Engine, http: Any, model: Path, store: str, next: Path | None) -> None:
     from cellstate.serve.app import build_app
     from cellstate.serve.http.server import Server
+    from cellstate.serve.security import is_loopback
 
     def tell(url: str) -> None:
         memory = "memory that ends with it" if store == "memory:" else _without_password(store)
@@ -198,6 +199,8 @@ def _serve(engine: Engine, http: Any, model: Path, store: str, next: Path | None
     # Events make many objects of short life and no cycles: looking for those after each 700 of them
     # takes a third of the server's time.
     gc.set_threshold(20_000, 20, 20)
+    if not is_loopback(http.host) and http.tls_certificate is None:
+        _log.warning("keys and data travel in the clear; add --tls-cert, or put a proxy before it")
     Server(build_app(engine, http), on_ready=tell).run()
 
 

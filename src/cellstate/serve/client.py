@@ -14,6 +14,7 @@ from urllib.parse import quote, urlencode
 
 from cellstate.errors import (
     BusyError,
+    CellstateError,
     EventError,
     InputError,
     ServerError,
@@ -180,8 +181,18 @@ class Client:
         """Give an entity's results as they are made, until the server or the caller ends it.
 
         The connection is open when this returns: no later event is missed.
+
+        Raises
+        ------
+        InputError, ServerError
+            The server does not want to, or cannot be reached.
         """
-        lines = self._connections.listen(self._at(entity), f"{_path(entity)}/live")
+        try:
+            lines = self._connections.listen(self._at(entity), f"{_path(entity)}/live")
+        except CellstateError:
+            raise
+        except OSError as problem:
+            raise _unreachable(self.url, problem) from None
         return self._results(lines)
 
     def close(self) -> None:

@@ -154,7 +154,7 @@ class Connections:
             self._open.pop(url).close()
         return _answer(response, data)
 
-    def listen(self, url: str, path: str) -> Generator[bytes, None, None]:
+    def listen(self, url: str, path: str, hops: int = 3) -> Generator[bytes, None, None]:
         """Open a connection of its own, and give the lines that come on it.
 
         Raises
@@ -168,6 +168,9 @@ class Connections:
             response = connection.getresponse()
             if response.status != 200:
                 answer = _answer(response, response.read())
+                if answer.owner and hops:
+                    connection.close()
+                    return self.listen(answer.owner, path, hops - 1)
                 kind = ServerError if answer.status in (429, 503) else InputError
                 raise kind(answer.message)
             response.readline()  # that it listens

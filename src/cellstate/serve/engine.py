@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 import time
 from collections.abc import Callable, Sequence
@@ -12,6 +11,7 @@ import numpy as np
 
 from cellstate.errors import CellstateError, FencedError, StoreError, explain
 from cellstate.runtime.stream import AbstractStream, States
+from cellstate.serve.accidents import report
 from cellstate.serve.events import Incoming, Outcome
 from cellstate.serve.inbox import Asked, Inbox, Pushed
 from cellstate.serve.listeners import Listeners
@@ -24,7 +24,6 @@ from cellstate.serve.versions import Versions
 from cellstate.serve.wire import from_json
 from cellstate.serve.writer import Writer
 
-_log = logging.getLogger("cellstate.serve")
 TICK_S = 0.2
 
 
@@ -355,8 +354,8 @@ class Engine:
                 self.ownership.check()
             except StoreError as problem:
                 self.writer.fail(problem)
-            except Exception:  # noqa: BLE001 - logged; the server goes on
-                _log.exception("the writer met an error of its own")
+            except Exception as problem:  # noqa: BLE001 - logged; the server goes on
+                report("the writer met an error of its own", problem)
 
     def _serve(self, requests: Sequence[Pushed]) -> None:
         began = time.perf_counter()
@@ -368,5 +367,5 @@ class Engine:
             self.listeners.tell(request, outcomes)
             try:
                 request.done(outcomes)
-            except Exception:  # noqa: BLE001 - logged; the server goes on
-                _log.exception("an answer could not be handed over")
+            except Exception as problem:  # noqa: BLE001 - logged; the server goes on
+                report("an answer could not be handed over", problem)

@@ -2,15 +2,14 @@
 
 from __future__ import annotations
 
-import logging
 import threading
 from collections.abc import Callable, Sequence
 
+from cellstate.serve.accidents import report
 from cellstate.serve.events import Outcome
 from cellstate.serve.inbox import Pushed
 
 Hear = Callable[[str, Outcome], None]
-_log = logging.getLogger("cellstate.serve")
 
 
 class Listeners:
@@ -47,5 +46,5 @@ class Listeners:
             for hear in (*self._hearing.get((request.tenant, event.entity), ()), *everything):
                 try:
                     hear(event.entity, outcome)
-                except Exception:  # noqa: BLE001 - logged; the server goes on
-                    _log.exception("a listener failed")
+                except Exception as problem:  # noqa: BLE001 - logged; the server goes on
+                    report("a listener failed", problem)

@@ -30,7 +30,7 @@ class Memory:
         return len(self._held)
 
     def fetch(self, names: Iterable[Name]) -> dict[Name, Held | None]:
-        """Find entities, in memory or else in the store; None for those that are new."""
+        """Find entities, in memory or else in the store, in order; None for those that are new."""
         held = self._held
         found: dict[Name, Held | None] = {}
         missing: list[Name] = []
@@ -39,9 +39,13 @@ class Memory:
                 held.move_to_end(name)
                 found[name] = held[name]
             else:
+                found[name] = None
                 missing.append(name)
         if missing:
-            found.update(zip(missing, self._store.load(missing), strict=True))
+            for name, loaded in zip(missing, self._store.load(missing), strict=True):
+                found[name] = loaded
+                if loaded is not None:
+                    self.keep(name, loaded)
         return found
 
     def keep(self, name: Name, held: Held) -> None:

@@ -35,6 +35,7 @@ class Ownership:
         self._share, self._clock = share, clock
         self._owned: frozenset[int] = frozenset()
         self._due = 0.0
+        self.changes = 0  # how often this process has gained or lost shards
 
     @property
     def owned(self) -> frozenset[int]:
@@ -74,6 +75,7 @@ class Ownership:
         self._owned = frozenset(
             shard for shard in self._owned if self._store.holder(shard) == self.address
         )
+        self.changes += 1
 
     @property
     def is_partial(self) -> bool:
@@ -94,3 +96,4 @@ class Ownership:
         except FencedError:
             return  # another was quicker
         self._owned |= {shard}
+        self.changes += 1

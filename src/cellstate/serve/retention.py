@@ -15,6 +15,7 @@ class Retention:
     def __init__(self, store: AbstractStore, settings: Settings) -> None:
         self._store, self._settings = store, settings
         self._long: dict[int, int] = {}  # entities whose log may be too long: key to version
+        self._looked: dict[int, int] = {}  # the event at which each was last looked at
         self._swept = 0
         keep = settings.keep_events
         self._every = 0 if keep is None else max(settings.snapshot_every, keep // 2)
@@ -22,8 +23,14 @@ class Retention:
     def note(self, entity: Entity) -> None:
         """Remember an entity whose log has grown enough to be cut."""
         keep = self._settings.keep_events
-        if keep is not None and entity.seq > keep and entity.seq % self._every == 0:
+        if keep is None or entity.seq <= keep:
+            return
+        if entity.seq - self._looked.get(entity.key, 0) >= self._every:
             self._long[entity.key] = entity.version
+            self._looked.pop(entity.key, None)
+            self._looked[entity.key] = entity.seq  # the latest last
+            if len(self._looked) > self._settings.cache:
+                del self._looked[next(iter(self._looked))]
 
     def due(self, now: int) -> tuple[Work, list[Entity]]:
         """Give the work that is due at a time, and the entities that it forgets.

@@ -108,7 +108,10 @@ class Turn:
         """Bring events to their outcomes; returns those that must wait for the next turn."""
         waiting: dict[Name, deque[Job]] = {}
         for job in jobs:
-            waiting.setdefault(job.name, deque()).append(job)
+            if job.name in waiting:
+                waiting[job.name].append(job)
+            else:
+                waiting[job.name] = deque((job,))
         self._begin(waiting)
         left: list[Job] = []
         while waiting:

@@ -7,6 +7,7 @@ import time
 from collections.abc import Callable, Sequence
 
 from cellstate.errors import FencedError, StoreError
+from cellstate.serve.accidents import report
 from cellstate.serve.events import Job, Outcome
 from cellstate.serve.inbox import Pushed
 from cellstate.serve.memory import Memory, Name
@@ -54,6 +55,7 @@ class Writer:
         self.statistics = Statistics()
         self.problem = ""
         self._room: dict[str, int] = {}
+        self._changes = ownership.changes
         self._retention = Retention(store, settings)
 
     @property
@@ -80,8 +82,8 @@ class Writer:
                 left = self._turn(left)
         except StoreError as problem:
             self._give_up(every, problem)
-        except Exception:  # noqa: BLE001 - logged; the server goes on
-            _log.exception("a batch failed")
+        except Exception as problem:  # noqa: BLE001 - logged; the server goes on
+            report("a batch failed", problem)
             self._give_up(every, None)
         answered = [[_outcome(job) for job in part] for part in jobs]
         events = self.statistics.events
@@ -105,6 +107,10 @@ class Writer:
     def tend(self) -> None:
         """Do what is due: leases, old events, idle entities, a store that failed."""
         self._ownership.tend()
+        if self._ownership.changes != self._changes:  # others may have written meanwhile
+            self._changes = self._ownership.changes
+            self._memory.clear()
+            self._room.clear()
         if self.problem:
             self._commit(Work())
         self._versions.tend()
@@ -140,11 +146,7 @@ class Writer:
         if not named:
             return list(jobs)
         held = self._memory.fetch({job.name: None for job in named})
-        keys: dict[Name, int] = {}
-        for name, found in held.items():
-            if found is not None:
-                keys[name] = found.entity.key
-                self._memory.keep(name, found)
+        keys = {name: found.entity.key for name, found in held.items() if found is not None}
         wanted = [(keys[job.name], job.event.id or "") for job in named if job.name in keys]
         known = self._store.answered(wanted) if wanted else {}
         last: dict[tuple[Name, str], Job] = {}

@@ -7,7 +7,7 @@ from datetime import datetime
 from typing import Any
 
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellstate.serve.events import Incoming, Outcome
@@ -190,6 +190,7 @@ def test_lines_with_anything_else_are_refused(body: bytes) -> None:
         read_lines(body, 10)
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])
 @given(st.text(min_size=1, max_size=10), st.integers(-(10**15), 10**15))
 def test_a_result_is_json_whatever_its_id(id: str, time: int) -> None:
     outcome = Outcome("applied", 3, time, 1, late=True, answer=b'{"y":1.5}')

@@ -6,7 +6,7 @@ import json
 from typing import Any
 
 import pytest
-from hypothesis import given, settings
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellstate.serve.http.problem import Problem
@@ -65,13 +65,13 @@ def test_the_message_says_where_and_not_what() -> None:
     assert "Smith" not in str(problem.value)
 
 
-@settings(max_examples=200)
+@settings(max_examples=200, suppress_health_check=[HealthCheck.too_slow])
 @given(DOCUMENTS, st.booleans())
 def test_every_other_document_is_read_as_it_is(document: Any, is_ascii: bool) -> None:
     assert read(json.dumps(document, ensure_ascii=is_ascii).encode()) == document
 
 
-@settings(max_examples=100)
+@settings(max_examples=100, suppress_health_check=[HealthCheck.too_slow])
 @given(st.dictionaries(TEXT, st.integers(0, 9), min_size=1, max_size=4), st.integers(0, 9))
 def test_a_key_that_occurs_twice_is_always_found(document: dict[str, int], value: int) -> None:
     pairs = [*document.items(), (next(iter(document)), value)]

@@ -9,7 +9,7 @@ from typing import Any
 
 import numpy as np
 import pytest
-from hypothesis import given
+from hypothesis import HealthCheck, given, settings
 from hypothesis import strategies as st
 
 from cellstate.runtime.stream import Field
@@ -303,6 +303,7 @@ VALUES = {
 }
 
 
+@settings(suppress_health_check=[HealthCheck.too_slow])  # its first text takes long
 @given(st.sampled_from(sorted(KINDS)).flatmap(lambda d: st.tuples(st.just(d), st.lists(VALUES[d]))))
 def test_what_is_written_in_binary_is_read_back(case: tuple[str, list[Any]]) -> None:
     datatype, values = case

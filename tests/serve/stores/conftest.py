@@ -26,13 +26,13 @@ class Place(Protocol):
 class SqlitePlace:
     kind = "sqlite"
 
-    def __init__(self, path: Path, *, exclusive: bool = False) -> None:
-        self.path, self.exclusive = path, exclusive
+    def __init__(self, path: Path) -> None:
+        self.path = path
 
     def open(self) -> AbstractStore:
         from cellstate.serve.stores.sqlite import SqliteStore
 
-        return SqliteStore(self.path, exclusive=self.exclusive)
+        return SqliteStore(self.path, exclusive=False)
 
 
 class PostgresqlPlace:

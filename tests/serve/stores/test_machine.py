@@ -2,7 +2,6 @@
 
 from __future__ import annotations
 
-import os
 import tempfile
 from contextlib import closing
 from pathlib import Path
@@ -13,7 +12,6 @@ from hypothesis import strategies as st
 from hypothesis.stateful import RuleBasedStateMachine, invariant, rule, run_state_machine_as_test
 
 from cellstate.errors import FencedError, StoreError
-from cellstate.serve.stores import sqlite_checkpoint, sqlite_recent, sqlite_settling
 from cellstate.serve.stores.store import (
     AbstractStore,
     Entity,
@@ -30,7 +28,6 @@ from tests.serve.stores.conftest import Place, PostgresqlPlace, SqlitePlace
 NAMES = [("a", "pump"), ("a", "fan"), ("b", "pump"), ("", "é🙂")]
 TIMES = st.integers(-3, 12)
 VERSIONS = st.integers(1, 2)
-EXAMPLES = int(os.environ.get("CELLSTATE_EXAMPLES", "8"))
 SMALL = st.binary(max_size=3)
 
 
@@ -141,9 +138,6 @@ class StoreMachine(RuleBasedStateMachine):
         self._own()
 
     @rule(draw=st.data())
-    def lose(self, draw: st.DataObject) -> None:
-        self.lose_the_shards(draw)
-
     def lose_the_shards(self, draw: st.DataObject) -> None:
         other = self.place.open()
         for shard in range(other.shards):
@@ -228,33 +222,18 @@ def run(machine: type[StoreMachine], examples: int, steps: int) -> None:
     )
 
 
-@pytest.fixture
-def small_generations(monkeypatch):
-    """Move what was appended after a few rows, so that every rule meets every phase of it."""
+def test_sqlite_store_is_what_dictionaries_are(tmp_path):
     pytest.importorskip("apsw")
-    monkeypatch.setattr(sqlite_settling, "GENERATION", 7)
-    monkeypatch.setattr(sqlite_settling, "AT_LEAST", 2)
-    monkeypatch.setattr(sqlite_settling, "AT_MOST", 4)
-    monkeypatch.setattr(sqlite_settling, "_ROWS_AT_ONCE", 3)
-    monkeypatch.setattr(sqlite_recent, "_SHORT", 2)
-    monkeypatch.setattr(sqlite_checkpoint, "PAGES", 20)
 
-
-@pytest.mark.parametrize("exclusive", [False, True])
-def test_sqlite_store_is_what_dictionaries_are(exclusive, tmp_path, small_generations):
     class OnSqlite(StoreMachine):
         @property
         def place(self):
             if not hasattr(self, "_place"):
                 folder = tempfile.mkdtemp(dir=tmp_path)
-                self._place = SqlitePlace(Path(folder) / "store.db", exclusive=exclusive)
+                self._place = SqlitePlace(Path(folder) / "store.db")
             return self._place
 
-        def lose_the_shards(self, draw):
-            if not exclusive:
-                super().lose_the_shards(draw)
-
-    run(OnSqlite, EXAMPLES, 20)
+    run(OnSqlite, 10, 20)
 
 
 def test_postgresql_store_is_what_dictionaries_are(server):

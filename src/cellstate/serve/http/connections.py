@@ -30,6 +30,7 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
         """A connection with a deadline for what the other side must send next."""
 
         deadline = float("inf")
+        stalled = float("inf")  # until when what was sent must have been taken
         head = -1  # bytes of a head that is not complete yet; -1 while none is read
         is_new = False  # whether the head began in what has just come
 
@@ -69,6 +70,14 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
             if self.deadline == float("inf") and not self.pipeline:
                 self.deadline = self.loop.time() + settings.idle_s + SWEEP_S
 
+        def pause_writing(self) -> None:
+            super().pause_writing()
+            self.stalled = self.loop.time() + settings.body_s
+
+        def resume_writing(self) -> None:
+            super().resume_writing()
+            self.stalled = float("inf")
+
         def refuse(self, status: int) -> None:
             """Say why, if nothing was said yet, and close the connection."""
             if self.transport.is_closing():
@@ -94,3 +103,5 @@ async def sweep(connections: set[Any]) -> None:
         for one in list(connections):
             if getattr(one, "deadline", now) < now:
                 one.refuse(408)
+            if getattr(one, "stalled", now) < now:
+                one.transport.abort()  # it does not read, so it would not hear why

@@ -8,7 +8,8 @@ from collections.abc import AsyncGenerator
 
 from cellstate.errors import explain
 from cellstate.serve.events import Incoming, Outcome
-from cellstate.serve.http.call import Call, StreamReply
+from cellstate.serve.http import schemas
+from cellstate.serve.http.call import JSON, Call, Reply, StreamReply
 from cellstate.serve.http.messages import write_result
 from cellstate.serve.http.outbox import Outbox
 from cellstate.serve.http.problem import Problem, busy
@@ -80,9 +81,15 @@ class Line:
         self._outbox.close()
 
 
-async def listen(service: Service, call: Call) -> StreamReply:
+async def listen(service: Service, call: Call) -> StreamReply | Reply:
     """Send an entity's answers as they are made."""
     call.query()
+    name = call.params["entity"]
+    if not service.engine.ownership.has(call.caller.tenant, name):
+        answer = await service.read(service.elsewhere, call, name)  # where its answers are made
+        if isinstance(answer, Problem):
+            raise answer
+        return answer
     take_seat(service, call)
     leave = functools.partial(service.seats.leave, call.caller.tenant)
     return StreamReply(Line(service, call).pieces(), EVENT_STREAM, end=leave)
@@ -117,11 +124,10 @@ ROUTES = (
             "while nobody listened is in the history."
         ),
         answers={
-            200: {
-                EVENT_STREAM.decode(): {"type": "string"},
-            }
+            200: {EVENT_STREAM.decode(): {"type": "string"}},
+            307: {JSON.decode(): schemas.ref("Error")},
         },
-        problems=(429, 503),
+        problems=(421, 429, 503),
         action="listen",
     ),
 )

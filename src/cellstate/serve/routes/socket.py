@@ -198,8 +198,18 @@ class Socket:
                 raise busy(explain("stream", must, "one more", "Subscribe to * for all"), 10)
             entity = None if name == "*" else name
             tenant = self.call.caller.tenant
+            if entity is not None:
+                self._check_place(tenant, entity)
             self._ends[name] = self._service.engine.listen(tenant, entity, self._hear)
         self._outbox.put(b'{"%bd":"%b"}' % (verb.encode(), name.encode()))
+
+    def _check_place(self, tenant: str, name: str) -> None:
+        """Refuse what this process would never hear of."""
+        owner = self._service.engine.owner(tenant, name)
+        if owner is not None:
+            must, given = "the entity belongs to another process", "a call to this one"
+            message = explain("stream", must, given, "Subscribe there")
+            raise Problem(421, message, extra={"owner": owner})
 
     def _hear(self, name: str, outcome: Outcome) -> None:
         """Take note of an answer, in the writer's thread."""

@@ -3,19 +3,17 @@
 from __future__ import annotations
 
 import time
-from collections.abc import Callable, Iterator, Sequence
+from collections.abc import Iterator, Sequence
 from contextlib import contextmanager, suppress
 from pathlib import Path
 from tempfile import TemporaryDirectory
 from typing import Any
 
 from cellstate.errors import FencedError, StoreError, explain
-from cellstate.serve.stores import sqlite_reading as reading
+from cellstate.serve.stores.checksum import check_state
 from cellstate.serve.stores.sqlite_checkpoint import Checkpoints
 from cellstate.serve.stores.sqlite_file import FileLock, connect, missing, translated
-from cellstate.serve.stores.sqlite_recent import VERSION_BITS, Asked, Recent
-from cellstate.serve.stores.sqlite_settling import Settling, read_recent
-from cellstate.serve.stores.sqlite_work import write
+from cellstate.serve.stores.sqlite_work import LOGGED, VERSION_BITS, revise, written
 from cellstate.serve.stores.store import (
     AbstractStore,
     Entity,
@@ -23,12 +21,21 @@ from cellstate.serve.stores.store import (
     Logged,
     Position,
     Snapshot,
+    StateRow,
     Version,
     Work,
 )
 
 KEYS_AT_ONCE = 4096
-SLICE = 20_000  # entities that a look for idle ones goes through
+SLICE = 20_000
+STATUS = ("applied", "quarantined")
+
+_ENTITY = "key, tenant, name, ended, version, e.seq, time, touched"
+_HELD = f"""
+SELECT {_ENTITY}, place, s.seq, crc, state FROM entities AS e LEFT JOIN states AS s
+ON place >= key << {VERSION_BITS} AND place < (key + 1) << {VERSION_BITS}
+WHERE tenant = ? AND name = ?
+"""
 
 
 class SqliteStore(AbstractStore):
@@ -73,8 +80,6 @@ class SqliteStore(AbstractStore):
         if not create and not path.exists():
             raise missing(path)
         self._lock = FileLock(path) if exclusive and not read_only else None
-        self._is_alone = self._lock is not None  # then nobody else writes
-        self._is_beside = False  # a reader of one that is
         self._is_lost = False
         self._token = 0
         self._cursor = 0
@@ -82,8 +87,8 @@ class SqliteStore(AbstractStore):
         try:
             self._connect(create=create)
             if self._lock:  # then no earlier owner lives, whatever its lease says
-                with self._transaction("void a former lease"):
-                    self._db.execute("UPDATE ownership SET until = 0 WHERE until > 0")
+                with self._transaction("void a former lease") as db:
+                    db.execute("UPDATE ownership SET until = 0 WHERE until > 0")
         except BaseException:
             if self._lock:
                 self._lock.release()
@@ -100,8 +105,7 @@ class SqliteStore(AbstractStore):
     def own(self, shard: int, holder: str, *, lease_s: float, take_over: bool = False) -> int:
         """See `AbstractStore.own`."""
         _check_shard(shard)
-        with self._transaction("take the shard"):
-            db = self._db
+        with self._transaction("take the shard") as db:
             token, other, until = db.execute("SELECT token, holder, until FROM ownership").get
             if not take_over and other != holder and until > _now():
                 raise FencedError(
@@ -121,16 +125,16 @@ class SqliteStore(AbstractStore):
 
     def renew(self, lease_s: float) -> None:
         """See `AbstractStore.renew`."""
-        with self._transaction("renew the lease"):
+        with self._transaction("renew the lease") as db:
             self._check_owned()
-            self._db.execute("UPDATE ownership SET until = ?", (_now() + round(lease_s * 1e6),))
+            db.execute("UPDATE ownership SET until = ?", (_now() + round(lease_s * 1e6),))
 
     def release(self) -> None:
         """See `AbstractStore.release`."""
         token, self._token = self._token, 0
         if token:
-            with self._transaction("release the shard"):
-                self._db.execute("UPDATE ownership SET until = 0 WHERE token = ?", (token,))
+            with self._transaction("release the shard") as db:
+                db.execute("UPDATE ownership SET until = 0 WHERE token = ?", (token,))
 
     def holder(self, shard: int) -> str | None:
         """See `AbstractStore.holder`."""
@@ -142,8 +146,7 @@ class SqliteStore(AbstractStore):
     def new_keys(self, count: int) -> range:
         """See `AbstractStore.new_keys`."""
         if count > len(self._keys):
-            with self._transaction("hand out keys"):
-                db = self._db
+            with self._transaction("hand out keys") as db:
                 first = db.execute("SELECT next_key FROM ownership").get
                 end = first + max(count, KEYS_AT_ONCE)
                 db.execute("UPDATE ownership SET next_key = ?", (end,))
@@ -153,22 +156,31 @@ class SqliteStore(AbstractStore):
 
     def load(self, names: Sequence[tuple[str, str]]) -> list[Held | None]:
         """See `AbstractStore.load`."""
-        with self._reading("read entities") as recent:
-            return reading.load(self._db, recent, names)
+        found: dict[tuple[str, str], Held] = {}
+        with translated("read entities"):
+            for *entity, place, seq, crc, state in self._db.executemany(_HELD, names).fetchall():
+                held = found.get((entity[1], entity[2]))
+                if held is None:
+                    held = found[entity[1], entity[2]] = Held(_entity(entity), {})
+                if place is not None:
+                    version = place & (1 << VERSION_BITS) - 1
+                    check_state(held.entity.key, version, seq, state, crc)
+                    held.states[version] = StateRow(held.entity.key, version, seq, state)
+        return [found.get(name) for name in names]
 
     def answered(self, ids: Sequence[tuple[int, str]]) -> dict[tuple[int, str], Logged]:
         """See `AbstractStore.answered`."""
-        with self._reading("look up events") as recent:
-            return reading.answered(self._db, recent, ids)
+        with translated("look up events"):
+            rows = self._db.executemany(f"SELECT {LOGGED} FROM log WHERE key = ? AND id = ?", ids)
+            return {(row[0], row[2]): _logged(row) for row in rows}
 
     def commit(self, work: Work) -> None:
         """See `AbstractStore.commit`."""
-        with self._transaction("commit", forgets=bool(work.forget)) as then:
+        with self._transaction("commit", forgets=bool(work.forget)) as db:
             self._check_owned()
-            settling, recent = self._settling, self._recent
-            settling.write(max(len(work.events), len(work.states)))
-            written = write(self._db, work, recent)
-            then += [lambda: written.note(recent), settling.wrote]
+            for statement, rows in written(work):
+                db.executemany(statement, rows)
+            revise(db, work.revised)
 
     def log(
         self,
@@ -180,21 +192,44 @@ class SqliteStore(AbstractStore):
         status: str | None = None,
     ) -> list[Logged]:
         """See `AbstractStore.log`."""
-        kind = None if status is None else reading.STATUS.index(status)
-        with self._reading("read the log") as recent:
-            return reading.log(self._db, recent, key, Asked(after, limit, newest_first, kind))
+        statement = f"SELECT {LOGGED} FROM log WHERE key = ?"
+        values: list[Any] = [key]
+        if after is not None:
+            statement += f" AND (time, seq) {'<' if newest_first else '>'} (?, ?)"
+            values += after
+        if status is not None:
+            statement += " AND quarantined = ?"
+            values.append(STATUS.index(status))
+        statement += " ORDER BY time DESC, seq DESC" if newest_first else " ORDER BY time, seq"
+        values.append(-1 if limit is None else limit)
+        with translated("read the log"):
+            return [_logged(row) for row in self._db.execute(statement + " LIMIT ?", values)]
 
     def snapshot(self, key: int, version: int, before: Position) -> Snapshot | None:
         """See `AbstractStore.snapshot`."""
         with translated("read a snapshot"):
-            return reading.snapshot(self._db, key, version, before)
+            row = self._db.execute(
+                "SELECT time, seq, crc, state FROM snapshots WHERE key = ? AND version = ?"
+                " AND (time, seq) < (?, ?) ORDER BY time DESC, seq DESC LIMIT 1",
+                (key, version, *before),
+            ).get
+        if row is None:
+            return None
+        at, seq, crc, state = row
+        check_state(key, version, seq, state, crc)
+        return Snapshot(key, version, Position(at, seq), state)
 
     def entities(
         self, *, tenant: str | None = None, after: int = 0, limit: int = 1000
     ) -> list[Entity]:
         """See `AbstractStore.entities`."""
-        with self._reading("list entities") as recent:
-            return reading.entities(self._db, recent, tenant=tenant, after=after, limit=limit)
+        with translated("list entities"):
+            rows = self._db.execute(
+                f"SELECT {_ENTITY} FROM entities AS e WHERE key > ? AND (?2 IS NULL OR tenant = ?2)"
+                " ORDER BY key LIMIT ?3",
+                (after, tenant, limit),
+            )
+            return [_entity(row) for row in rows]
 
     def count(self, tenant: str | None = None) -> int:
         """See `AbstractStore.count`."""
@@ -205,10 +240,20 @@ class SqliteStore(AbstractStore):
 
     def idle(self, before: int, limit: int) -> list[Entity]:
         """See `AbstractStore.idle`."""
-        with self._reading("list entities") as recent:
-            found, self._cursor = reading.idle(
-                self._db, recent, after=self._cursor, size=SLICE, before=before, limit=limit
+        part = f"(SELECT * FROM entities WHERE key > ? ORDER BY key LIMIT {SLICE})"
+        with translated("list entities"):
+            last, seen = self._db.execute(
+                f"SELECT max(key), count(*) FROM {part}", (self._cursor,)
+            ).get
+            rows = self._db.execute(
+                f"SELECT {_ENTITY} FROM {part} AS e WHERE touched < ? ORDER BY key LIMIT ?",
+                (self._cursor, before, limit),
             )
+            found = [_entity(row) for row in rows]
+        if found and len(found) == limit:
+            self._cursor = found[-1].key
+        else:
+            self._cursor = last if seen == SLICE else 0
         return found
 
     def versions(self) -> list[Version]:
@@ -221,28 +266,22 @@ class SqliteStore(AbstractStore):
 
     def set_versions(self, versions: Sequence[Version]) -> None:
         """See `AbstractStore.set_versions`."""
-        with self._transaction("write the models") as then:
+        with self._transaction("write the models") as db:
             if self._token:
                 self._check_owned()
-            db = self._db
             absent = {number for (number,) in db.execute("SELECT number FROM versions")}
             absent -= {version.number for version in versions}
             db.execute("DELETE FROM versions")
             db.executemany("INSERT INTO versions VALUES (?, ?, ?, ?)", versions)
-            if absent:
-                self._settling.write_all()
-                then.append(self._settling.wrote_all)
             for number in absent:
-                mask = (1 << VERSION_BITS) - 1
-                db.execute(f"DELETE FROM states WHERE place & {mask} = ?", (number,))
+                db.execute(
+                    f"DELETE FROM states WHERE place & {(1 << VERSION_BITS) - 1} = ?", (number,)
+                )
                 db.execute("DELETE FROM snapshots WHERE version = ?", (number,))
 
     def reader(self) -> SqliteStore:
         """See `AbstractStore.reader`."""
-        other = SqliteStore(self._path, create=False, read_only=True, vfs=self._vfs)
-        if self._is_alone:
-            other._recent, other._is_beside = self._recent, True
-        return other
+        return SqliteStore(self._path, create=False, read_only=True, vfs=self._vfs)
 
     def close(self) -> None:
         """See `AbstractStore.close`. What fails here loses nothing: every commit was flushed."""
@@ -259,50 +298,17 @@ class SqliteStore(AbstractStore):
 
     def _connect(self, *, create: bool = False) -> None:
         self._db: Any = connect(self._path, create=create, read_only=self._read_only, vfs=self._vfs)
-        self._seen = -1
         if not self._read_only:
             with translated("open the file"):
                 self._checkpoints = Checkpoints(self._db, self._path, self._vfs)
-                self._follow()
-
-    def _follow(self) -> None:
-        """Find out what others have written, where others may write."""
-        if self._is_alone and self._seen != -1:
-            return
-        seen = self._db.pragma("data_version")
-        if seen != self._seen:
-            self._recent = read_recent(self._db)
-            self._settling = Settling(self._db, self._recent)
-            self._seen = seen
 
     @contextmanager
-    def _reading(self, doing: str) -> Iterator[Recent]:
-        """Give what was written lately, of the moment at which the file is read."""
-        with translated(doing):
-            if self._is_beside:
-                with self._recent.lock:
-                    yield self._recent
-            elif self._is_alone:
-                yield self._recent
-            else:
-                self._db.execute("BEGIN")
-                try:
-                    self._db.execute("SELECT token FROM ownership").fetchall()  # from here on
-                    self._follow()
-                    yield self._recent
-                finally:
-                    self._db.execute("COMMIT")
-
-    @contextmanager
-    def _transaction(
-        self, doing: str, *, forgets: bool = False
-    ) -> Iterator[list[Callable[[], None]]]:
-        """Write all that is written inside, flushed, or nothing of it; then call what is given."""
+    def _transaction(self, doing: str, *, forgets: bool = False) -> Iterator[Any]:
+        """Write all that is written inside, flushed, or nothing of it."""
         if self._read_only:
             raise StoreError(
                 explain("store", f"to {doing} needs the writer", "a reader", "Use the store itself")
             )
-        then: list[Callable[[], None]] = []
         with translated(doing):
             if self._is_lost:
                 self._connect()
@@ -310,14 +316,10 @@ class SqliteStore(AbstractStore):
             db = self._db
             db.execute("BEGIN IMMEDIATE")
             try:
-                self._follow()
-                yield then
+                yield db
                 if forgets:
                     self._checkpoints.promise()
-                with self._recent.lock:
-                    db.execute("COMMIT")
-                    for call in then:
-                        call()
+                db.execute("COMMIT")
             except BaseException:
                 self._roll_back()
                 raise
@@ -353,6 +355,16 @@ def _check_shard(shard: int) -> None:
         raise StoreError(
             explain("store", "a file has one shard, number 0", str(shard), "Ask for shard 0")
         )
+
+
+def _entity(row: Sequence[Any]) -> Entity:
+    key, tenant, name, ended, version, seq, at, touched = row
+    return Entity(key, tenant, name, "ended" if ended else "live", version, seq, at, touched)
+
+
+def _logged(row: Sequence[Any]) -> Logged:
+    key, seq, name, at, quarantined, begins, data, answer, revised = row
+    return Logged(key, seq, name, at, STATUS[quarantined], bool(begins), data, answer, revised)
 
 
 def _now() -> int:

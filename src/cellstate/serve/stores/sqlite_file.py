@@ -21,7 +21,6 @@ CACHE_KIB = 32 * 1024
 BUSY_MS = 5000
 
 SCHEMA = """
--- An entity as it was when it was last moved here from heads
 CREATE TABLE entities(
     key INTEGER PRIMARY KEY, tenant TEXT NOT NULL, name TEXT NOT NULL, ended INTEGER NOT NULL,
     version INTEGER NOT NULL, seq INTEGER NOT NULL, time INTEGER NOT NULL, touched INTEGER NOT NULL
@@ -33,27 +32,13 @@ CREATE TABLE states(
     place INTEGER PRIMARY KEY, seq INTEGER NOT NULL, crc INTEGER NOT NULL, state BLOB NOT NULL
 ) STRICT;
 
--- Newer values of an entity, a newer state, or both; appended
-CREATE TABLE heads(
-    row INTEGER PRIMARY KEY, place INTEGER NOT NULL, ended INTEGER, version INTEGER, seq INTEGER,
-    time INTEGER, touched INTEGER, state_seq INTEGER, crc INTEGER, state BLOB
-) STRICT;
-
--- Events; appended. Those up to settling.log_upto stand in log_order, and in log_ids by the hash
--- of their id.
 CREATE TABLE log(
     row INTEGER PRIMARY KEY, key INTEGER NOT NULL, seq INTEGER NOT NULL, id TEXT,
     time INTEGER NOT NULL, quarantined INTEGER NOT NULL, begins INTEGER NOT NULL,
     data BLOB NOT NULL, answer BLOB NOT NULL, revised BLOB
 ) STRICT;
-CREATE TABLE log_order(
-    key INTEGER NOT NULL, time INTEGER NOT NULL, seq INTEGER NOT NULL, row INTEGER NOT NULL,
-    PRIMARY KEY (key, time, seq)
-) STRICT, WITHOUT ROWID;
-CREATE TABLE log_ids(
-    key INTEGER NOT NULL, hash INTEGER NOT NULL, row INTEGER NOT NULL,
-    PRIMARY KEY (key, hash, row)
-) STRICT, WITHOUT ROWID;
+CREATE UNIQUE INDEX log_in_order ON log(key, time, seq);
+CREATE UNIQUE INDEX log_by_id ON log(key, id) WHERE id IS NOT NULL;
 
 CREATE TABLE snapshots(
     row INTEGER PRIMARY KEY, key INTEGER NOT NULL, version INTEGER NOT NULL,
@@ -65,11 +50,7 @@ CREATE TABLE versions(
     number INTEGER PRIMARY KEY, fingerprint TEXT NOT NULL, folder TEXT NOT NULL, role TEXT NOT NULL
 ) STRICT;
 
--- One row: up to which rows all was moved from log and from heads
-CREATE TABLE settling(log_upto INTEGER NOT NULL, heads_upto INTEGER NOT NULL) STRICT;
-INSERT INTO settling VALUES (0, 0);
-
--- One row: the fencing token, who holds the file until when, the next key that is free, and
+-- one row: the fencing token, who holds the file until when, the next key that is free, and
 -- whether traces of what was forgotten may still be in the file
 CREATE TABLE ownership(
     token INTEGER NOT NULL, holder TEXT NOT NULL, until INTEGER NOT NULL,

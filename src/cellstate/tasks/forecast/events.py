@@ -15,6 +15,8 @@ from cellstate.runtime.stream import Field
 from cellstate.runtime.values import read_number
 from cellstate.tasks.forecast.checks import LARGEST
 
+FAR = 1_000.0
+"""How many times the largest observation of the fit an event's may be."""
 NEXT = "next_"
 """Begins the names of future covariates of the periods to come."""
 _WHERE = "event"
@@ -59,6 +61,8 @@ class Reader:
         Most periods to come of which covariates may be told.
     counts : bool
         Whether the target counts: 0, 1, 2 …
+    most : float
+        Largest observation, in size, that can be true.
     """
 
     target: str
@@ -67,10 +71,19 @@ class Reader:
     static: dict[str, tuple[str, ...] | None]
     horizon: int
     counts: bool
+    most: float
 
     @classmethod
-    def of(cls, panel: Panel, horizon: int, *, counts: bool) -> Reader:
+    def of(cls, panel: Panel, horizon: int, *, counts: bool, seen: np.ndarray) -> Reader:
         """Take the names from a panel.
+
+        Parameters
+        ----------
+        panel : Panel
+        horizon : int
+        counts : bool
+        seen : np.ndarray
+            The observations of the fit: an event's may be `FAR` times the largest of them.
 
         Raises
         ------
@@ -85,7 +98,9 @@ class Reader:
             must = "the fields of an event must have different names"
             raise InputError(explain("stream", must, f"{twice!r} twice", "Rename the column"))
         static = dict(panel.encoder.categories)
-        return cls(panel.target_name, panel.past_names, own, static, horizon, counts)
+        largest = float(np.nanmax(np.abs(seen), initial=0.0))
+        most = min(LARGEST, FAR * largest) if largest > 0 else LARGEST
+        return cls(panel.target_name, panel.past_names, own, static, horizon, counts, most)
 
     @property
     def fields(self) -> tuple[Field, ...]:
@@ -129,7 +144,7 @@ class Reader:
             raise EventError(explain(_WHERE, must, type(data).__name__, do))
         ahead = self.read_ahead({k: v for k, v in data.items() if k in self._ahead})
         _check_names(data, self._known)
-        y = read_number(self.target, data.get(self.target), -LARGEST, LARGEST)
+        y = read_number(self.target, data.get(self.target), -self.most, self.most)
         if self.counts and not (np.isnan(y) or (y >= 0 and y == np.floor(y))):
             must = f"{self.target} must be a count: 0, 1, 2 …"
             raise EventError(explain(_WHERE, must, "another number", "Check what is counted"))

@@ -48,12 +48,16 @@ class ForecastStream(AbstractStream):
         Of the series that are known.
     levels : tuple of float
         Prediction intervals to give, in per cent.
+    seen : np.ndarray
+        Observations of all series; an event's may not be a thousand times as large.
     """
 
     task: ClassVar[str] = "forecast"
     needs_time: ClassVar[bool] = True
 
-    def __init__(self, fitted: Fitted, memory: Memory, levels: tuple[float, ...]) -> None:
+    def __init__(
+        self, fitted: Fitted, memory: Memory, levels: tuple[float, ...], seen: np.ndarray
+    ) -> None:
         edge, plan = memory.edge, fitted.plan
         self._fitted, self._model, self._levels = fitted, fitted.model, levels
         self._edge, self._learnt = edge, memory.state
@@ -61,7 +65,7 @@ class ForecastStream(AbstractStream):
         self._clock = Clock(edge.frequency, edge.origin.stamps)
         self._telling = Telling(plan.taus, levels, self._clock)
         counts = plan.distribution == "negative_binomial" and fitted.decoder == "recursive"
-        self._reader = Reader.of(edge, plan.horizon, counts=counts)
+        self._reader = Reader.of(edge, plan.horizon, counts=counts, seen=seen)
         self._columns = [
             np.full(1 if kept is None else len(kept), place)
             for place, kept in enumerate(edge.encoder.categories.values())
@@ -84,15 +88,16 @@ class ForecastStream(AbstractStream):
     @classmethod
     def of(cls, model: Forecaster) -> Self:
         """Build it from a fitted estimator, with all that it has been told so far."""
-        return cls(model.fitted_, model.memory_, tuple(model.levels))
+        return cls(model.fitted_, model.memory_, tuple(model.levels), model.history_.target)
 
     @classmethod
     def from_artifact(
         cls, manifest: Manifest, tensors: dict[str, np.ndarray], *, weights: str = "float32"
     ) -> Self:
         """Build it from the parts of a model folder."""
-        fitted, memory, _, _ = saved.from_parts(manifest, tensors)
-        return cls(replace(fitted, weights=weights), memory, tuple(manifest.arguments["levels"]))
+        fitted, memory, history, _ = saved.from_parts(manifest, tensors)
+        levels = tuple(manifest.arguments["levels"])
+        return cls(replace(fitted, weights=weights), memory, levels, history.target)
 
     @cached_property
     def fingerprint(self) -> str:  # pyright: ignore[reportIncompatibleVariableOverride]
@@ -110,6 +115,7 @@ class ForecastStream(AbstractStream):
             "names": [edge.target_name, edge.past_names, edge.future_names, edge.calendar],
             "static": edge.encoder.as_dict(),
             "levels": [float(level) for level in self._levels],
+            "most": self._reader.most,
         }
         tensors = {
             f"network.{number}.{name}": values
