@@ -124,8 +124,9 @@ class Generator:
                     times.statuses[LOST] += lane.under_way
                     times.under_way -= lane.under_way
                     other = self._replace(number)
-                    if many:
+                    if lane in idle:
                         idle[idle.index(lane)] = other
+                        continue
                     lane = other
                 if not many and lane.idle:
                     if not idle:

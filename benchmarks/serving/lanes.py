@@ -94,6 +94,8 @@ class HttpLane(Lane):
     def receive(self, report: Report) -> None:
         """Report the answer, if it is there."""
         self.read()
+        if self.idle:  # as servers say before they close a connection on which nothing was asked
+            raise ConnectionError("an answer that nobody asked for")
         if (answer := http_answer(self.buffer)) is not None:
             status, body = answer
             self.idle = True

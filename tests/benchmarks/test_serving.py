@@ -77,6 +77,26 @@ def test_a_stall_counts_for_all_that_were_due_meanwhile(waiter):
     assert told["milliseconds"]["p50"] > 50
 
 
+def test_an_idle_connection_that_the_server_closes_is_opened_again():
+    with socket.create_server(("127.0.0.1", 0)) as listening:
+
+        def serve():
+            connection, _ = listening.accept()
+            connection.sendall(b"HTTP/1.1 408 Request Timeout\r\ncontent-length: 0\r\n\r\n")
+            connection.close()
+            connection, _ = listening.accept()
+            with connection:
+                while data := connection.recv(1 << 16):
+                    connection.sendall(ANSWER * data.count(b"POST"))
+
+        threading.Thread(target=serve, daemon=True).start()
+        running = Generator("127.0.0.1", listening.getsockname()[1], "http", lanes=1)
+        told = running.run(Traffic("events", rate=100.0, seconds=0.5, warm_up=0.1))
+        running.close()
+    assert told["answered"] == told["offered"] > 20
+    assert told["statuses"].keys() == {"200"}
+
+
 def test_what_is_refused_is_infinitely_late(waiter):
     running = Generator("127.0.0.1", waiter(lambda number: BUSY), "http", lanes=1)
     told = running.run(Traffic("events", rate=100.0, seconds=0.2, warm_up=0.0))

@@ -84,6 +84,8 @@ def test_it_says_where_it_is_and_how_to_begin(model: Path) -> None:
             told = client.push("first", json.loads(words[-1])["data"])
             assert told["status"] == "applied"
         assert server.end() == 0
+        assert server.process.stderr is not None
+        assert not server.process.stderr.read()
 
 
 @pytest.mark.parametrize("number", [signal.SIGTERM, signal.SIGINT])

@@ -196,12 +196,21 @@ def _serve(engine: Engine, http: Any, model: Path, store: str, next: Path | None
         if next is not None:
             _offer(engine, next)
 
+    app = build_app(engine, http)
     # Events make many objects of short life and no cycles: looking for those after each 700 of them
-    # takes a third of the server's time.
+    # takes a third of the server's time, and never needs to look at what was loaded.
+    gc.collect()
+    gc.freeze()
     gc.set_threshold(20_000, 20, 20)
+    # The writer and the loop hand Python's lock to each other many times for each event; the first
+    # to want it waits this long at most.
+    sys.setswitchinterval(0.0005)
     if not is_loopback(http.host) and http.tls_certificate is None:
         _log.warning("keys and data travel in the clear; add --tls-cert, or put a proxy before it")
-    Server(build_app(engine, http), on_ready=tell).run()
+    try:
+        Server(app, on_ready=tell).run()
+    finally:
+        gc.unfreeze()
 
 
 def first_event(url: str, stream: AbstractStream, *, has_keys: bool) -> str:

@@ -20,6 +20,7 @@ TASK = "network"
 LARGEST = 1e6
 """Inputs beyond it are taken for accidents."""
 _EVENT = "event"
+_NUMBERS = frozenset((float, int))
 
 
 class NetworkStream(AbstractStream):
@@ -158,11 +159,13 @@ class NetworkStream(AbstractStream):
             count = f" of {len(x)}" if isinstance(x, list | tuple) else ""
             must = f"x must be a list of {self._size} numbers"
             raise _refused(must, f"a {type(x).__name__}{count}")
-        if not set(map(type, x)) <= {float, int}:
+        if not _NUMBERS.issuperset(map(type, x)):
             raise _refused("x must hold numbers alone", "something else among them")
         try:
-            # A sum is finite only if all are: one pass in C where comparing takes many in Python.
-            fits = isfinite(sum(x)) and max(x) <= LARGEST and min(x) >= -LARGEST
+            # Where the sum is small, so are all: one pass instead of three for nearly every event.
+            fits = sum(map(abs, x)) <= LARGEST or (
+                isfinite(sum(x)) and max(x) <= LARGEST and min(x) >= -LARGEST
+            )
         except OverflowError:  # integers of hundreds of digits
             fits = False
         if not fits:

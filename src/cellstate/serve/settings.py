@@ -33,7 +33,7 @@ class Settings:
         that follow it late.
     """
 
-    max_batch: int = 512
+    max_batch: int = 2048
     max_queue: int = 20_000
     cache: int = 100_000
     snapshot_every: int = 100

@@ -71,9 +71,9 @@ class Due:
     job: Job
     time: int
     row: Any
-    moved: dict[int, bytes] = field(default_factory=dict)
-    answers: dict[int, bytes] = field(default_factory=dict)
-    refused: dict[int, EventError] = field(default_factory=dict)
+    moved: dict[int, bytes]
+    answers: dict[int, bytes]
+    refused: dict[int, EventError]
 
 
 @dataclass
@@ -108,26 +108,30 @@ class Turn:
         """Bring events to their outcomes; returns those that must wait for the next turn."""
         waiting: dict[Name, deque[Job]] = {}
         for job in jobs:
-            if job.name in waiting:
-                waiting[job.name].append(job)
-            else:
+            queue = waiting.get(job.name)
+            if queue is None:
                 waiting[job.name] = deque((job,))
+            else:
+                queue.append(job)
         self._begin(waiting)
         left: list[Job] = []
         while waiting:
             wave: list[Due] = []
             self._claimed: Counter[str] = Counter()  # room, until it is known who is taken in
-            for name in list(waiting):
-                queue = waiting[name]
+            done: list[Name] = []
+            for name, queue in waiting.items():
                 prepared = self._prepare(self.working[name], queue)
                 if prepared is not None:
                     wave.append(prepared)
-                    self._claimed[name[0]] += not prepared.one.exists
+                    if not prepared.one.exists:
+                        self._claimed[name[0]] += 1
                 elif queue:
                     left.extend(queue)
                     queue.clear()
                 if not queue:
-                    del waiting[name]
+                    done.append(name)
+            for name in done:
+                del waiting[name]
             if wave:
                 self._advance(wave)
         return left
@@ -184,16 +188,17 @@ class Turn:
                 continue
             queue.popleft()
             try:
-                return Due(one, job, time, stream.read(event.data))
+                return Due(one, job, time, stream.read(event.data), {}, {}, {})
             except EventError as problem:
                 self._quarantine(one, job, time, problem)
         return None
 
     def _refusal(self, one: Working, event: Incoming, stream: AbstractStream) -> Outcome | None:
-        try:
-            self._phase(one, event)
-        except EventError as problem:
-            return Outcome("refused", reason=str(problem), code=409)
+        if event.begins or event.ends or one.entity.phase != "live":
+            try:
+                self._phase(one, event)
+            except EventError as problem:
+                return Outcome("refused", reason=str(problem), code=409)
         if event.time is None:
             if stream.needs_time:
                 must, given = "each event must say when it happened", "no time"
@@ -204,8 +209,10 @@ class Turn:
         elif event.begins and one.exists and event.time < one.entity.time:
             must, given = "an entity must begin anew after all that it has seen", "an earlier time"
             return _refused(409, must, given, "Use another entity for another clock")
+        if one.exists:
+            return None
         tenant = one.entity.tenant
-        if not one.exists and tenant in self.room and self.room[tenant] <= self._claimed[tenant]:
+        if tenant in self.room and self.room[tenant] <= self._claimed[tenant]:
             must = f"a tenant may have {self.settings.entities_per_tenant} entities"
             return _refused(403, must, "one more", "Forget those that are not needed any more")
         return None
@@ -214,8 +221,6 @@ class Turn:
     def _phase(one: Working, event: Incoming) -> Phase:
         """Give the phase after an event; raises `EventError` where there may be none."""
         phase = one.entity.phase
-        if phase == "live" and not (event.begins or event.ends):
-            return phase  # the common case
         phase = move(phase, "begin") if event.begins else phase
         phase = move(phase, "push")
         return move(phase, "end") if event.ends else phase
@@ -223,12 +228,11 @@ class Turn:
     def _advance(self, wave: Sequence[Due]) -> None:
         """Step one event of each of some entities, in every version that is up to date."""
         for version, stream in self.models.streams.items():
-            self._step(version, stream, [due for due in wave if due.one.is_in(version)])
+            self._step(version, stream, wave)
         for due in wave:
             version = due.one.entity.version
-            refused = due.refused.pop(version, None)
-            if refused is not None:
-                self._quarantine(due.one, due.job, due.time, refused)
+            if due.refused and version in due.refused:
+                self._quarantine(due.one, due.job, due.time, due.refused[version])
                 continue
             self._apply(due)
             if self.models.shadow is not None:
@@ -236,21 +240,27 @@ class Turn:
                     self.models.shadow.compare(due.answers[version], due.answers.get(other))
 
     def _step(self, version: int, stream: AbstractStream, wave: Sequence[Due]) -> None:
-        """Step in one version; its state is what it was where it refuses an event."""
+        """Step those that are up to date in a version; where it refuses, the state stays."""
         ready: list[Due] = []
+        states: list[bytes] = []
         rows: list[Any] = []
         for due in wave:
-            due.moved[version] = self._before(version, stream, due)
-            try:
-                is_read = version == due.one.entity.version
-                rows.append(due.row if is_read else stream.read(due.job.event.data))
-            except EventError as problem:
-                due.refused[version] = problem
-            else:
-                ready.append(due)
+            one = due.one
+            if not one.is_in(version):
+                continue
+            row = due.row
+            due.moved[version] = state = self._before(version, stream, due)
+            if version != one.entity.version:
+                try:
+                    row = stream.read(due.job.event.data)
+                except EventError as problem:
+                    due.refused[version] = problem
+                    continue
+            ready.append(due)
+            states.append(state)
+            rows.append(row)
         if not ready:
             return
-        states = [due.moved[version] for due in ready]
         results = step(stream, states, rows, [due.time for due in ready])
         self.steps += len(ready)
         for due, result in zip(ready, results, strict=True):
@@ -278,7 +288,7 @@ class Turn:
             self.work.snapshots += [Snapshot(key, v, place, s) for v, s in due.moved.items()]
         data = to_json(event.data)
         self.work.events.append(Logged(key, seq, event.id, time, "applied", begins, data, answer))
-        due.job.outcome = Outcome("applied", seq, time, entity.version, answer=answer)
+        due.job.outcome = Outcome("applied", seq, time, entity.version, False, answer)
 
     def _arrive(self, one: Working, event: Incoming, moved: Mapping[int, bytes]) -> None:
         """Count an event, and take over the states after it; others are marked as behind."""
@@ -289,7 +299,8 @@ class Turn:
                 self.room[entity.tenant] -= 1
         entity.seq += 1
         entity.touched = self.now
-        entity.phase = self._phase(one, event)
+        if event.begins or event.ends:
+            entity.phase = self._phase(one, event)
         one.is_dirty = True
         for version, state in moved.items():
             one.states[version] = StateRow(entity.key, version, entity.seq, state)
