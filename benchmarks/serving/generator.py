@@ -121,8 +121,9 @@ class Generator:
                     if what & ~select.EPOLLOUT:
                         lane.receive(report)
                 except ConnectionError:
-                    times.statuses[LOST] += lane.under_way
-                    times.under_way -= lane.under_way
+                    if lane.under_way:
+                        times.statuses[LOST] += lane.under_way
+                        times.under_way -= lane.under_way
                     other = self._replace(number)
                     if lane in idle:
                         idle[idle.index(lane)] = other
