@@ -6,9 +6,8 @@ A table stands between two comments, of which the first says what to show::
     <!-- end of table -->
 
 Rows and columns are any two of case, system and metric; the third, and either of the two, may be
-narrowed to values in the order given (``metric=fit_seconds,mse``; a comma before a space belongs to
-the value). Values over several seeds are
-shown as mean ± standard deviation.
+narrowed to values in the order given (``metric=fit_seconds,mse``; a comma before a space or three
+digits belongs to the value). Values over several seeds are shown as mean ± standard deviation.
 """
 
 from __future__ import annotations
@@ -29,6 +28,7 @@ TABLE = re.compile(
     re.DOTALL,
 )
 LAYOUT = ("rows", "columns", "digits")
+BETWEEN = re.compile(r",(?! |\d{3}(?!\d))")
 
 
 def refresh(text: str, results: Path = ROOT / "benchmarks" / "results") -> str:
@@ -68,7 +68,7 @@ def pivot(rows: Sequence[Row], settings: Mapping[str, str]) -> str:
     InputError
         Nothing is left to show.
     """
-    wanted = {key: re.split(r",(?! )", settings[key]) for key in KEYS if key in settings}
+    wanted = {key: BETWEEN.split(settings[key]) for key in KEYS if key in settings}
     shown = [row for row in rows if all(getattr(row, k) in v for k, v in wanted.items())]
     if not shown:
         raise InputError(
