@@ -90,6 +90,15 @@ Share = Annotated[
     str | None,
     _option("--share", "Several processes", "N/M", "The n-th of m on one store."),
 ]
+Lease = Annotated[
+    str,
+    _option(
+        "--lease",
+        "Several processes",
+        "TIME",
+        "Silence after which another takes over.  [default: 10s]",
+    ),
+]
 
 
 def build() -> Any:
@@ -119,6 +128,7 @@ def _run(
     models: Models = None,
     address: Address = None,
     share: Share = None,
+    lease: Lease = "10s",
 ) -> None:
     from cellstate.extras import require
     from cellstate.serve.engine import Engine
@@ -145,10 +155,10 @@ def _run(
     settings = Settings(
         max_replay=_count(late, "--late") or 0,
         keep_events=_count(history, "--history"),
-        ttl_s=None if ttl is None else _seconds(ttl),
+        ttl_s=None if ttl is None else _seconds(ttl, "--ttl"),
         entities_per_tenant=_count(entities, "--entities"),
     )
-    place = _share(share)
+    place, lease_s = _share(share), _seconds(lease, "--lease")
     for file, flag in ((tls_cert, "--tls-cert"), (tls_key, "--tls-key")):
         if file is not None and not file.is_file():
             raise _bad(f"{flag} must be a file", repr(str(file)), "Check the path")
@@ -173,6 +183,7 @@ def _run(
             load=load,
             address=address or "",
             share=place,
+            lease_s=lease_s,
         )
     except CellstateError:
         opened.close()
@@ -264,11 +275,11 @@ def _rate(rate: float | None) -> float | None:
     raise _bad("--rate must be above 0", str(rate), "Leave it out for no limit")
 
 
-def _seconds(text: str) -> float:
+def _seconds(text: str, flag: str) -> float:
     match = re.fullmatch(r"(\d{1,9})([smhd])", text)
     if match and int(match[1]):
         return float(int(match[1]) * _SECONDS[match[2]])
-    raise _bad("--ttl must be a number with s, m, h or d", repr(text), "Write 90d, say")
+    raise _bad(f"{flag} must be a number with s, m, h or d", repr(text), "Write 90s or 30d, say")
 
 
 def _size(text: str) -> int:
