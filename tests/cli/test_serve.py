@@ -96,7 +96,7 @@ def test_options_become_settings(cellstate, model, served, tmp_path, monkeypatch
     options = (
         "--store memory: --ttl 12h --history 5 --late 9 --entities 3 --host 0.0.0.0 --port 0"
         " --allow-host a.example --allow-host b.example --keys keys.json --rate 10.5"
-        " --max-body 512k --audit-log audit.jsonl --name ward --models ."
+        " --max-body 512k --audit-log audit.jsonl --name ward --models . --lease 2m"
     )
     result = cellstate("serve", model, *options.split())
     assert (result.code, result.err) == (0, "")
@@ -105,6 +105,7 @@ def test_options_become_settings(cellstate, model, served, tmp_path, monkeypatch
     assert engine.settings == Settings(
         max_replay=9, keep_events=5, ttl_s=43_200.0, entities_per_tenant=3
     )
+    assert engine.ownership.lease_s == 120.0
     assert http == HttpSettings(
         host="0.0.0.0",
         port=0,
