@@ -28,7 +28,7 @@ TABLE = re.compile(
     re.DOTALL,
 )
 LAYOUT = ("rows", "columns", "digits")
-BETWEEN = re.compile(r",(?! |\d{3}(?!\d))")
+BETWEEN = re.compile(r"(?<!\d),(?! )|,(?! |\d{3}(?!\d))")
 
 
 def refresh(text: str, results: Path = ROOT / "benchmarks" / "results") -> str:

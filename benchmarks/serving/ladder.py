@@ -125,6 +125,8 @@ class Ladder:
                 best = rate
             elif rate != kind.half:
                 failed = rate
+                if rate < kind.half:
+                    self._step(kind, entities, kind.half, system, server)
                 break
         while not best and failed > kind.first / 2**DESCENTS:
             failed /= 2

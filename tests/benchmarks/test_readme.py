@@ -53,12 +53,12 @@ def test_a_table_is_stable(results):
 
 
 def test_numbers_with_commas_are_parts_of_names(tmp_path):
-    names = ("one, 1,000 rows", "two, 20,000/s")
+    names = ("one, 1,000 rows", "two, 20,000/s", "500,000")
     rows = [Row(name, "cellstate", "speed", 3.0, "", "", "2", "one machine") for name in names]
     write(tmp_path / "speed.csv", rows)
-    words = 'rows=case columns=metric case="two, 20,000/s,one, 1,000 rows"'
+    words = 'rows=case columns=metric case="two, 20,000/s,500,000,one, 1,000 rows"'
     told = refresh(MARKED.format(words=words), tmp_path)
-    assert "| two, 20,000/s | 3 |\n| one, 1,000 rows | 3 |\n" in told
+    assert "| two, 20,000/s | 3 |\n| 500,000 | 3 |\n| one, 1,000 rows | 3 |\n" in told
 
 
 def test_text_without_tables_stays(results):

@@ -270,3 +270,4 @@ def test_the_ladder_finds_the_rate_that_is_kept(null, most, best):
     twice = [row for row in recorder.rows if row.metric == "milliseconds_p99" and row.seed]
     assert all(row.value == 500.0 for row in twice)
     assert bool(twice) == (max(remote.offered) > most)
+    assert kind.half in remote.offered
