@@ -19,7 +19,7 @@ _KEYS = frozenset(("id", "time", "data", "begin", "end"))
 _MIXED_KEYS = _KEYS | {"entity", "ref"}
 _EPOCH = datetime(1970, 1, 1, tzinfo=UTC)
 _MICROSECOND = timedelta(microseconds=1)
-_NUMBERS = {float}  # those that need no check
+_FLOATS = frozenset((float,))  # they need no check
 _FURTHEST_S = 9_000_000_000_000  # int64 microseconds reach a little further
 _quote = json.encoder.encode_basestring
 
@@ -196,7 +196,7 @@ def _check_data(data: dict[str, Any]) -> int:
     for name, value in data.items():
         kind = value.__class__
         if kind is list:
-            if not set(map(type, value)) <= _NUMBERS:
+            if not _FLOATS.issuperset(map(type, value)):
                 for one in value:
                     colons += _check_single(one)
         elif kind is not float and value is not None:

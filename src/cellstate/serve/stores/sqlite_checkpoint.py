@@ -11,7 +11,7 @@ from cellstate.serve.stores.sqlite_scrub import empty_gaps, pages_in_wal
 if TYPE_CHECKING:
     import apsw
 
-PAGES = 4000
+PAGES = 4000  # in the log, from which it is moved
 SCRUB_MS = 20  # to wait for readers
 
 
