@@ -51,6 +51,7 @@ def run(recorder: Recorder, options: Options) -> None:
             for client in clients:
                 client.stop()
     case = f"{seconds:g} s of mixed load, {CLIENTS} clients"
+    record_minutes(recorder, case, at, samples)
     record_halves(recorder, case, at, samples)
     done = sum((client.done for client in clients), start=type(clients[0].done)())
     for act, count in sorted(done.items()):
@@ -83,6 +84,15 @@ def watch(server: Server, clients: list[Client], seconds: float) -> tuple[np.nda
         at.append(now)
         time.sleep(SAMPLES)
     return np.array(at), np.array(samples)
+
+
+def record_minutes(recorder: Recorder, case: str, at: np.ndarray, samples: np.ndarray) -> None:
+    """Add each quantity's mean over each minute, in which a growth's form can be seen."""
+    minutes = (at / 60).astype(int)
+    for minute in range(minutes[-1] + 1):
+        means = samples[minutes == minute].mean(axis=0)
+        for name, mean in zip(Sample._fields, means, strict=True):
+            recorder.add(f"{case}, minute {minute + 1}", "cellstate", f"{name}_mean", float(mean))
 
 
 def record_halves(recorder: Recorder, case: str, at: np.ndarray, samples: np.ndarray) -> None:

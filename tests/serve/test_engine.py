@@ -237,6 +237,22 @@ def test_log_keeps_the_newest_events_and_late_ones_stay_exact(make):
     assert engine.push("", [event(time=15)])[0].code == 409
 
 
+def test_nothing_is_remembered_of_forgotten_entities(make):
+    now = [1000.0]
+    settings = Settings(snapshot_every=4, keep_events=10, ttl_s=60)
+    engine = make(settings=settings, clock=lambda: now[0])
+    for _ in range(30):
+        engine.push("", [event("a"), event("b")])
+    looked = engine.writer._retention._looked
+    assert len(looked) == 2
+    engine.forget("", "a", lambda _: None)
+    soon(lambda: len(looked) == 1)
+    now[0] += 100
+    soon(lambda: not looked)
+    assert engine.describe("", "b") is None
+    assert not engine.cached
+
+
 def test_late_events_are_taken_in_whatever_was_quarantined_and_cut_off(make):
     engine = make(settings=Settings(snapshot_every=4, keep_events=10))
     good = [n for n in range(1, 120) if n < 60 or n % 4]  # then none that a state is kept after

@@ -2,6 +2,8 @@
 
 from __future__ import annotations
 
+from collections.abc import Iterable
+
 from cellstate.serve.settings import Settings
 from cellstate.serve.stores.store import AbstractStore, Entity, Position, Work
 
@@ -31,6 +33,12 @@ class Retention:
             self._looked[entity.key] = entity.seq  # the latest last
             if len(self._looked) > self._settings.cache:
                 del self._looked[next(iter(self._looked))]
+
+    def drop(self, keys: Iterable[int]) -> None:
+        """Know no more of entities that are forgotten."""
+        for key in keys:
+            self._long.pop(key, None)
+            self._looked.pop(key, None)
 
     def due(self, now: int) -> tuple[Work, list[Entity]]:
         """Give the work that is due at a time, and the entities that it forgets.

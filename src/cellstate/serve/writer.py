@@ -16,6 +16,7 @@ from cellstate.serve.retention import Retention
 from cellstate.serve.settings import Settings
 from cellstate.serve.statistics import Statistics
 from cellstate.serve.stores.store import AbstractStore, Logged, Work
+from cellstate.serve.trimming import Trimming
 from cellstate.serve.turn import Turn
 from cellstate.serve.versions import Versions
 from cellstate.serve.wire import from_json
@@ -57,6 +58,7 @@ class Writer:
         self._room: dict[str, int] = {}
         self._changes = ownership.changes
         self._retention = Retention(store, settings)
+        self._trimming = Trimming()
 
     @property
     def now(self) -> int:
@@ -99,13 +101,14 @@ class Writer:
         if held is None:
             return False
         self._memory.drop([(tenant, name)])
+        self._retention.drop([held.entity.key])
         self._commit(Work(forget=[held.entity.key]))
         self._room.pop(tenant, None)
         self.statistics.forgotten += 1
         return True
 
     def tend(self) -> None:
-        """Do what is due: leases, old events, idle entities, a store that failed."""
+        """Do what is due: leases, old events, idle entities, free memory, a store that failed."""
         self._ownership.tend()
         if self._ownership.changes != self._changes:  # others may have written meanwhile
             self._changes = self._ownership.changes
@@ -114,9 +117,11 @@ class Writer:
         if self.problem:
             self._commit(Work())
         self._versions.tend()
+        self._trimming.tend()
         work, gone = self._retention.due(self.now)
         if gone or work.trimmed:
             self._memory.drop((one.tenant, one.name) for one in gone)
+            self._retention.drop(one.key for one in gone)
             self._commit(work)
             for one in gone:
                 self._room.pop(one.tenant, None)

@@ -2,6 +2,7 @@
 
 from __future__ import annotations
 
+import gc
 import json
 import time
 from typing import Any
@@ -193,6 +194,26 @@ def test_nothing_is_left_of_a_socket_that_was_closed(live: Live) -> None:
     assert not live.service.sockets
     assert live.service.seats.taken == 0
     assert not live.service.engine.listeners._hearing
+
+
+def test_a_closed_socket_leaves_no_cycle_behind(live: Live) -> None:
+    gc.collect()
+    gc.disable()
+    try:
+        before = parsers_alive()
+        for _ in range(5):
+            with opened(live) as stream:
+                ask(stream, {"entity": "s-15", "data": {"x": 1}})
+        deadline = time.monotonic() + 5
+        while parsers_alive() > before and time.monotonic() < deadline:
+            time.sleep(0.01)
+        assert parsers_alive() <= before
+    finally:
+        gc.enable()
+
+
+def parsers_alive() -> int:
+    return sum(type(one).__name__ == "HttpRequestParser" for one in gc.get_objects())
 
 
 @pytest.mark.parametrize("path", ["/", "/v1/streams", "/v1/events"])

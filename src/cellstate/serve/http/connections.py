@@ -70,6 +70,11 @@ def protocol_for(settings: HttpSettings) -> type[Any]:
             if self.deadline == float("inf") and not self.pipeline:
                 self.deadline = self.loop.time() + settings.idle_s + SWEEP_S
 
+        def handle_websocket_upgrade(self) -> None:
+            super().handle_websocket_upgrade()
+            # It and its parser know each other, and nobody asks for them any more.
+            self.parser = None
+
         def pause_writing(self) -> None:
             super().pause_writing()
             self.stalled = self.loop.time() + settings.body_s
