@@ -1,7 +1,6 @@
 """Free memory goes back to the system, now and then."""
 
 import ctypes
-import sys
 from pathlib import Path
 
 import pytest
@@ -21,7 +20,6 @@ def anonymous_megabytes() -> float:
     return int(words[1]) / 1024
 
 
-@pytest.mark.skipif(sys.platform != "linux", reason="reads /proc")
 def test_what_lies_free_between_pieces_goes_back_when_it_is_due():
     now = [0.0]
     trimming = Trimming(clock=lambda: now[0])

@@ -13,7 +13,7 @@ class Trimming:
     """Gives free memory back, where the C library knows how to (glibc does).
 
     Pages of the store come and go among smaller pieces that stay. What lies free between those is
-    used again, but never all of it: a server that runs for weeks would only grow.
+    used again, but never all of it, so the process would hold more than it uses.
     """
 
     def __init__(self, clock: Callable[[], float] = time.monotonic) -> None:
@@ -22,7 +22,7 @@ class Trimming:
         self._due = clock() + EVERY_S
 
     def tend(self) -> None:
-        """Do it if it is due; it takes a few milliseconds."""
+        """Do it if it is due; it takes some milliseconds."""
         if self._trim is not None and self._clock() >= self._due:
             self._trim(0)
             self._due = self._clock() + EVERY_S
